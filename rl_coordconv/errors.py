@@ -1,0 +1,48 @@
+"""Errors that say what was given, what is allowed and what is nearest to it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnknownNameError(ValueError):
+    """A name that is not one of the known ones."""
+
+
+class InputError(ValueError):
+    """A value that cannot be used; the command line prints its message without a traceback."""
+
+
+class MissingExtraError(ImportError):
+    """An optional dependency that is not installed; the message holds the pip line."""
+
+
+def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> UnknownNameError:
+    """Build the error for a name that is not known.
+
+    Args:
+        kind: what the name stands for, for example ``"extractor"``.
+        given: the name that was given.
+        allowed: every name that would have been accepted.
+    """
+    names = sorted(allowed)
+    message = f"unknown {kind} {given!r}"
+    nearest = closest(given, names)
+    if nearest:
+        message += f"; did you mean {' or '.join(repr(name) for name in nearest)}?"
+    return UnknownNameError(f"{message} (allowed: {', '.join(names)})")
+
+
+def closest(given: str, names: Iterable[str], most: int = 3) -> list[str]:
+    """Return up to ``most`` of ``names`` that resemble ``given``, nearest first, case ignored."""
+    by_folded = {name.casefold(): name for name in names}
+    folded = difflib.get_close_matches(str(given).casefold(), by_folded, n=most, cutoff=0.6)
+    return [by_folded[name] for name in folded]
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
+    """Build the error for an optional dependency that is not installed."""
+    return MissingExtraError(
+        f"{purpose} needs {package}, which is not installed: pip install 'rl-coordconv[{extra}]'"
+    )
