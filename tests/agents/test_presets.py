@@ -1,0 +1,138 @@
+"""Agent presets: the RL Zoo's numbers, and refusals that say what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
+from stable_baselines3.common.utils import LinearSchedule
+
+from rl_coordconv.agents.presets import load_agent_preset
+from rl_coordconv.agents.schedules import parse_linear
+from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv.presets import preset_path
+
+
+def changed(tmp_path: Path, name: str, **changes: object) -> str:
+    """Write a copy of a preset with some keys changed, or removed where the value is ``...``."""
+    data = yaml.safe_load(preset_path("agents", "agent", name).read_text()) | changes
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in data.items() if v is not ...}))
+    return str(path)
+
+
+def test_ppo_preset_holds_the_zoo_values() -> None:
+    preset = load_agent_preset("ppo")
+    assert (preset.algorithm, preset.n_envs, preset.n_timesteps) == ("ppo", 8, 10_000_000)
+    kwargs = preset.sb3_kwargs()
+    learning_rate, clip_range = kwargs.pop("learning_rate"), kwargs.pop("clip_range")
+    assert kwargs == {
+        "n_steps": 128, "n_epochs": 4, "batch_size": 256, "clip_range_vf": None,
+        "normalize_advantage": True, "target_kl": None, "gamma": 0.99, "gae_lambda": 0.95,
+        "ent_coef": 0.01, "vf_coef": 0.5, "max_grad_norm": 0.5,
+    }  # fmt: skip
+    assert isinstance(learning_rate, LinearSchedule)
+    assert [learning_rate(p) for p in (1.0, 0.5, 0.0)] == [2.5e-4, 1.25e-4, 0.0]
+    assert clip_range(1.0) == 0.1
+    assert preset.optimizer_policy_kwargs() == {
+        "optimizer_class": torch.optim.Adam,
+        "optimizer_kwargs": {"eps": 1e-5},
+    }
+
+
+def test_a2c_preset_holds_the_zoo_values() -> None:
+    preset = load_agent_preset("a2c")
+    assert (preset.algorithm, preset.n_envs, preset.n_timesteps) == ("a2c", 16, 10_000_000)
+    assert preset.sb3_kwargs() == {
+        "n_steps": 5, "learning_rate": 7e-4, "normalize_advantage": False, "gamma": 0.99,
+        "gae_lambda": 1.0, "ent_coef": 0.01, "vf_coef": 0.25, "max_grad_norm": 0.5,
+        "use_rms_prop": False,
+    }  # fmt: skip
+    assert preset.optimizer_policy_kwargs() == {
+        "optimizer_class": RMSpropTFLike,
+        "optimizer_kwargs": {"alpha": 0.99, "eps": 1e-5},
+    }
+
+
+@pytest.mark.parametrize(("name", "algorithm"), [("a2c", A2C), ("ppo", PPO)])
+def test_every_value_left_to_sb3s_default_is_written_out(name: str, algorithm: type) -> None:
+    import inspect
+
+    not_hyperparameters = {
+        "self", "policy", "env", "policy_kwargs", "stats_window_size", "tensorboard_log", "verbose",
+        "seed", "device", "_init_setup_model", "rollout_buffer_class", "rollout_buffer_kwargs",
+        "use_sde", "sde_sample_freq", "rms_prop_eps", "use_rms_prop",
+    }  # fmt: skip
+    expected = set(inspect.signature(algorithm).parameters) - not_hyperparameters
+    preset = load_agent_preset(name)
+    assert expected <= set(preset.sb3_kwargs())
+
+
+def test_an_unknown_name_lists_the_presets_and_the_closest() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown agent 'pppo'; did you mean 'ppo'.*a2c"):
+        load_agent_preset("pppo")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(InputError, match=r"agent file 'nowhere\.yaml' does not exist"):
+        load_agent_preset("nowhere.yaml")
+
+
+def test_an_unknown_key_is_refused_with_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"entropy_coef: unknown key \(value 0\.1\)"):
+        load_agent_preset(changed(tmp_path, "ppo", entropy_coef=0.1))
+    with pytest.raises(InputError, match=r"n_epoch: unknown key.*did you mean 'n_epochs'"):
+        load_agent_preset(changed(tmp_path, "ppo", n_epoch=3))
+
+
+def test_keys_of_the_other_algorithm_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="n_epochs: unknown key"):
+        load_agent_preset(changed(tmp_path, "a2c", n_epochs=4))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("gamma", "0.99", "valid number, got '0.99'"),
+        ("n_steps", "1e7", "valid integer, got '1e7'"),
+        ("n_steps", 128.0, "valid integer, got 128.0"),
+        ("learning_rate", "2.5e-4", "'2.5e-4' is neither a number nor a schedule"),
+        ("learning_rate", "__import__('os')", "neither a number nor a schedule"),
+        ("learning_rate", -1.0, "-1.0 is not a finite number"),
+        ("learning_rate", float("nan"), "nan is not a finite number"),
+        ("clip_range", True, "True is neither a number"),
+        ("gamma", 1.5, "less than or equal to 1, got 1.5"),
+        ("n_envs", 0, "greater than 0, got 0"),
+        ("ent_coef", float("inf"), "finite number, got inf"),
+        ("optimizer", "sgd", "'adam' or 'rmsprop_tf_like', got 'sgd'"),
+        ("n_epochs", ..., "n_epochs: missing"),
+    ],
+)
+def test_bad_values_are_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_agent_preset(changed(tmp_path, "ppo", **{key: value}))
+    assert key in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_an_unknown_algorithm_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'dqn'"):
+        load_agent_preset(changed(tmp_path, "ppo", algorithm="dqn"))
+
+
+@pytest.mark.parametrize("text", ["- 1\n- 2\n", "a: [1\n", "!!python/object/apply:os.getcwd []"])
+def test_what_is_no_plain_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"mine\.yaml"):
+        load_agent_preset(str(path))
+
+
+@pytest.mark.parametrize("text", ["lin_", "lin_-1", "lin_1e", "cos_0.1", "lin_0.1 ", "LIN_1"])
+def test_schedules_are_parsed_strictly(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a number nor a schedule"):
+        parse_linear(text)
