@@ -1,0 +1,113 @@
+"""The resolved configuration of one run: everything that decides its outcome, as plain data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from rl_coordconv.agents.presets import AgentPreset, PPOPreset
+from rl_coordconv.envs import Protocol
+from rl_coordconv.errors import InputError
+from rl_coordconv.runs.files import write_text
+from rl_coordconv.validation import read_yaml, validate
+
+MAX_SEED = 2**14 - 1
+"""Seeds end here so that every run has environment seeds of its own; see `seeds.py`."""
+
+
+class EvaluationConfig(BaseModel):
+    """How the finished agent is judged: always on whole games with raw scores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    episodes: Annotated[int, Field(ge=0)] = 10
+    deterministic: bool = False
+    """Sample actions, as RL Zoo does on Atari; a deterministic agent can stall for half an hour."""
+
+
+class RunConfig(BaseModel):
+    """Everything that one run was asked to be, with every default resolved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format_version: Literal[1] = 1
+    game: str
+    """The game's name as in Gymnasium's ids, for example ``MsPacman``."""
+    extractor: str
+    extractor_kwargs: dict[str, bool | int | float | str] = {}
+    agent: str
+    """The preset's name; its content, with overrides applied, is in ``preset``."""
+    preset: AgentPreset
+    protocol: Protocol
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def total_timesteps(self) -> int:
+        """Agent steps to train for, over all environments together."""
+        return self.preset.n_timesteps
+
+    @property
+    def hash(self) -> str:
+        """Eight hexadecimal digits over all that decides the trained weights.
+
+        Where it is trained (``device``) and how it is judged afterwards (``evaluation``) do not
+        count, so that asking for more evaluation episodes does not ask for another training.
+        """
+        identity = self.model_dump(mode="json", exclude={"device", "evaluation"})
+        text = json.dumps(identity, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def name(self) -> str:
+        """The name of the run's directory: readable, and unique to the configuration."""
+        return f"{self.game}-{self.agent}-{self.extractor}-seed{self.seed}-{self.hash}"
+
+    def save(self, path: Path) -> None:
+        """Write the configuration as YAML."""
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+    @classmethod
+    def load(cls, path: Path) -> RunConfig:
+        """Read and check a configuration.
+
+        Raises:
+            InputError: the file is missing, or a key or value in it is not allowed.
+        """
+        if not path.is_file():
+            raise InputError(f"{path.parent} is not a run directory: it has no {path.name}")
+        return validate(_ADAPTER, read_yaml(path), where=str(path), keys=cls.model_fields)
+
+    @classmethod
+    def build(cls, **values: Any) -> RunConfig:
+        """Make a configuration and check what one field alone cannot tell.
+
+        Raises:
+            InputError: a value is not allowed, or the rollout cannot be cut into minibatches.
+        """
+        config = validate(_ADAPTER, values, where="the run's configuration", keys=cls.model_fields)
+        _check_minibatches(config.preset)
+        return config
+
+
+_ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
+
+
+def _check_minibatches(preset: Any) -> None:
+    """Refuse a rollout that minibatches do not divide: SB3 would train on a truncated one."""
+    if not isinstance(preset, PPOPreset):
+        return
+    rollout = preset.n_steps * preset.n_envs
+    if rollout % preset.batch_size:
+        raise InputError(
+            f"batch_size {preset.batch_size} does not divide the rollout of n_steps x n_envs = "
+            f"{preset.n_steps} x {preset.n_envs} = {rollout} steps; choose another number of "
+            "environments or change n_steps or batch_size in the agent's preset"
+        )

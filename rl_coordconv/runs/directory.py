@@ -1,0 +1,96 @@
+"""A run's directory: which files it has, and one process at a time in it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.runs.config import RunConfig
+from rl_coordconv.runs.status import Status
+
+
+class RunDirectory:
+    """The paths of one run.
+
+    Args:
+        path: the directory; it need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.command_file = self.path / "command.txt"
+        self.environment_file = self.path / "environment.json"
+        self.status_file = self.path / "status.json"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.episodes_file = self.path / "monitor.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.evaluation_file = self.path / "evaluation.json"
+        self.model_file = self.path / "model.zip"
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, config: RunConfig, logdir: str | Path) -> RunDirectory:
+        """Make the directory of a configuration, or return the one that is there already.
+
+        Raises:
+            InputError: the directory cannot be made, or holds another configuration.
+        """
+        run = cls(Path(logdir) / config.name)
+        try:
+            run.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the run directory {run.path}: {error}") from error
+        if run.config_file.exists():
+            there = RunConfig.load(run.config_file)
+            if there.hash != config.hash:
+                raise InputError(f"{run.path} holds another configuration (hash {there.hash})")
+        else:
+            config.save(run.config_file)
+        return run
+
+    def config(self) -> RunConfig:
+        """Read the run's configuration."""
+        return RunConfig.load(self.config_file)
+
+    def status(self) -> Status:
+        """Read where the run stands."""
+        return Status.load(self.status_file)
+
+    def record_command(self, argv: list[str]) -> None:
+        """Append the literal command that started or resumed the run."""
+        with self.command_file.open("a", encoding="utf8") as file:
+            file.write(shlex.join(argv) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; the lock goes with the process, however it dies.
+
+        Raises:
+            InputError: another process is training this run.
+        """
+        with (self.path / ".lock").open("a+", encoding="utf8") as file:
+            if not _lock(file.fileno()):
+                raise InputError(
+                    f"{self.path} is being trained by another process "
+                    f"(pid {self.status().pid} on {self.status().host})"
+                )
+            yield
+
+
+def _lock(descriptor: int) -> bool:
+    if os.name != "posix":  # no advisory locks there; one process a run is then up to the user
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
