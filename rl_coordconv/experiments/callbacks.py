@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
@@ -32,16 +33,23 @@ class NonFiniteLossError(RuntimeError):
     """A loss became NaN or infinite; the last checkpoint is from before."""
 
 
+def check_losses(model: BaseAlgorithm) -> None:
+    """Look at the losses that the last update logged.
+
+    Raises:
+        NonFiniteLossError: one of them is NaN or infinite.
+    """
+    for name in _LOSSES:
+        value = model.logger.name_to_value.get(name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise NonFiniteLossError(f"{name} is {value} after {model.num_timesteps:,} agent steps")
+
+
 class CheckLosses(BaseCallback):
     """Stop as soon as a loss is not finite, before a checkpoint could keep the damage."""
 
     def _on_rollout_start(self) -> None:
-        for name in _LOSSES:
-            value = self.logger.name_to_value.get(name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise NonFiniteLossError(
-                    f"{name} is {value} after {self.num_timesteps:,} agent steps"
-                )
+        check_losses(self.model)
 
     def _on_step(self) -> bool:
         return True
@@ -105,7 +113,7 @@ class ShowProgress(BaseCallback):
 
 
 class LogCoordinateWeights(BaseCallback):
-    """Log, for every CoordConv layer, how large its coordinate weights are beside its image weights.
+    """Log how large each CoordConv layer's coordinate weights are beside its image weights.
 
     The tag is ``coordconv/<layer>/coordinate_to_image_weight_norm``: the Frobenius norm of the
     coordinate channels' weights divided by that of the image channels' weights.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ class StopRequest:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+        # print() may not be called again from within itself, which is where a signal can arrive
+        os.write(2, b"\nstopping after this update and saving; once more to stop at once\n")
 
 
 @contextmanager

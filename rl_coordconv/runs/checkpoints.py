@@ -101,7 +101,7 @@ def has_checkpoint(directory: Path) -> bool:
 
 
 def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
-    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    name, keys, position, has_gauss, cached = np.random.get_state()
     return {
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
@@ -132,7 +132,7 @@ def _restore(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
     if state["cuda_rng"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda_rng"][: torch.cuda.device_count()])
     name, keys, position, has_gauss, cached = state["numpy_rng"]
-    np.random.set_state((name, keys.numpy(), position, has_gauss, cached))  # noqa: NPY002
+    np.random.set_state((name, keys.numpy(), position, has_gauss, cached))
 
 
 def _read_manifest(checkpoint: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.evaluation_file = self.path / "evaluation.json"
         self.model_file = self.path / "model.zip"
+        self.policy_file = self.path / "policy.json"
 
     def __repr__(self) -> str:
         return f"RunDirectory({str(self.path)!r})"

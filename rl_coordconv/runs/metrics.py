@@ -41,7 +41,7 @@ class MetricsWriter(KVWriter):
 
 
 def _plain(value: Any) -> float | int | str | None:
-    """Turn a logged scalar into JSON; what is not finite becomes null, as JSON has no word for it."""
+    """Turn a logged scalar into JSON, which has no word for what is not finite: null then."""
     if isinstance(value, str):
         return value
     number = value.item() if hasattr(value, "item") else value
@@ -82,7 +82,7 @@ def truncate_metrics(path: Path, last_step: int) -> None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read ``metrics.jsonl``: one dictionary a dump, in order; an unfinished last line is left out."""
+    """Read ``metrics.jsonl``: one dictionary a dump, in order, without an unfinished last line."""
     if not path.exists():
         return []
     rows = []

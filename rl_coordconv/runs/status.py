@@ -1,4 +1,4 @@
-"""Where a run stands, kept in ``status.json`` and fresh enough to tell a dead run from a live one."""
+"""Where a run stands, kept in ``status.json``; a fresh heartbeat tells a live run from a dead."""
 
 from __future__ import annotations
 

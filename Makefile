@@ -1,0 +1,57 @@
+# Everything here sets itself up: Python 3.11 or newer with pip and venv is all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# A quarter of an hour of Pong on two CPU cores; STEPS=10_000_000 is the full training.
+STEPS ?= 400_000
+EXTRACTOR ?= coordconv
+AGENT ?= ppo
+SEED ?= 0
+PRECISION ?= auto
+
+.PHONY: help pong test test-slow lint benchmark clean
+
+help:
+	@echo "make pong       train Pong with CoordConv (STEPS, EXTRACTOR, AGENT, SEED, PRECISION)"
+	@echo "make test       install for development and run the tests"
+	@echo "make test-slow  the tests that take longer than half a minute each"
+	@echo "make lint       ruff and mypy"
+	@echo "make benchmark  the layer and the environment beside their peers (an idle machine!)"
+	@echo "make clean      remove the virtual environment and caches; runs/ is kept"
+
+pong: $(VENV)/.installed
+	$(BIN)/python scripts/train_atari.py --game Pong --extractor $(EXTRACTOR) --agent $(AGENT) \
+	    --total-timesteps $(STEPS) --seed $(SEED) --precision $(PRECISION)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/.installed-dev
+	$(BIN)/python scripts/benchmark.py layer
+	$(BIN)/python scripts/benchmark.py env
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	    "Python 3.11 or newer is needed, %s is %s; try: make PYTHON=python3.12 ..." \
+	    % (sys.executable, sys.version.split()[0]))'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,37 @@
+"""``rl-coordconv benchmark``: measure against the named peers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import tyro
+
+from rl_coordconv.errors import unknown_name
+
+SUBJECTS = {"layer": "LayerBenchmarkConfig", "env": "EnvBenchmarkConfig"}
+"""Every benchmark and the name of its configuration in ``rl_coordconv.benchmarks.<subject>``."""
+
+HELP = """usage: benchmark SUBJECT ...
+
+subjects:
+  layer   CoordConv2d beside plain nn.Conv2d and the concatenating CoordConv
+  env     AtariVecEnv beside ale-py's AtariVectorEnv and SB3's make_atari_env
+
+benchmark SUBJECT --help tells a subject's flags."""
+
+
+def run(argv: list[str]) -> int:
+    """Find the benchmark, parse its flags, and run it."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP)
+        return 0
+    subject, rest = argv[0], argv[1:]
+    if subject not in SUBJECTS:
+        raise unknown_name("benchmark", subject, SUBJECTS)
+    module = importlib.import_module(f"rl_coordconv.benchmarks.{subject}")
+    config: Any = tyro.cli(
+        getattr(module, SUBJECTS[subject]), args=rest, prog=f"benchmark {subject}"
+    )
+    module.main(config)
+    return 0

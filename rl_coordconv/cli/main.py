@@ -1,0 +1,68 @@
+"""Find the command, run it, and turn a user's mistake into one clear message."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from rl_coordconv.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
+from rl_coordconv.version import __version__
+
+COMMANDS = {
+    "train": "train one agent on one game",
+    "evaluate": "let a trained agent play, film it, or take its coordinates away",
+    "curves": "draw the learning curves of runs",
+    "benchmark": "measure the layer or the environment against their peers",
+}
+"""Every command and what it does; command ``x`` lives in the module ``rl_coordconv.cli.x``."""
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the command's name and its arguments; None takes this process's.
+
+    Returns:
+        The exit code: 0 done, 2 a mistake in what was asked for, 130 or 143 stopped by a signal.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        print(f"rl-coordconv {__version__}")
+        return 0
+    try:
+        return _run(arguments[0], arguments[1:])
+    except (InputError, UnknownNameError, MissingExtraError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("rl_coordconv"):
+            raise
+        print(f"error: {error}; install it with: pip install rl-coordconv", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    if command not in COMMANDS:
+        raise unknown_name("command", command, COMMANDS)
+    # One module a command, imported when it is asked for: ``--help`` does not wait for torch.
+    module = importlib.import_module(f"rl_coordconv.cli.{command}")
+    code: int = module.run(arguments)
+    return code
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
+    return "\n".join(
+        ["usage: rl-coordconv COMMAND ...", "", "commands:", *lines, "",
+         "rl-coordconv COMMAND --help tells a command's flags."]
+    )  # fmt: skip

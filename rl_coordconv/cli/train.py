@@ -1,0 +1,113 @@
+"""``rl-coordconv train``: train one agent on one game."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+import yaml
+from rich.console import Console
+
+from rl_coordconv.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """Train one agent on one game, evaluate it on whole games, and keep all of it in one directory.
+
+    Giving the same command again goes on from the last checkpoint, or, when the run is done, says
+    what it reached.
+    """
+
+    game: str | None = None
+    """The game: Pong, MsPacman, ms_pacman, ALE/Pong-v5, ... Needed unless --resume is given."""
+    extractor: str = "coordconv"
+    """cnn, coordconv, coordconv-all, placebo, impala or impala-coordconv."""
+    extractor_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
+    """Options of the extractor, for example with_r=true."""
+    agent: str = "ppo"
+    """ppo or a2c, or a path to your own preset (YAML)."""
+    total_timesteps: int | None = None
+    """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames)."""
+    n_envs: int | None = None
+    """Environments side by side; default: the preset's."""
+    seed: int = 0
+    """Seed of weights, sampling and games."""
+    protocol: str = "deepmind"
+    """deepmind (no-op starts, a lost life ends a training episode) or machado (sticky actions)."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Number format of the convolutions; auto is fp32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network runs."""
+    eval_episodes: int = 10
+    """Whole games played at the end; 0 plays none."""
+    logdir: Path = Path("runs")
+    """Where the run's directory is made."""
+    resume: Path | None = None
+    """Go on with the run in this directory; all else is in its config.yaml."""
+
+
+def run(argv: list[str]) -> int:
+    """Parse the flags, train, and say what was reached."""
+    arguments = tyro.cli(TrainArguments, args=argv, prog="train")
+    from rl_coordconv.experiments.summary import describe_run, describe_start
+    from rl_coordconv.experiments.train import train
+
+    directory = _run_directory(arguments)
+    console = Console()
+    console.print(describe_start(directory), soft_wrap=True, highlight=False)
+    code = train(directory, console, [Path(sys.executable).name, *sys.argv])
+    console.print(describe_run(directory), soft_wrap=True, highlight=False)
+    return code
+
+
+def _run_directory(arguments: TrainArguments) -> Any:
+    from rl_coordconv.experiments.resolve import resolve_run
+    from rl_coordconv.runs import RunDirectory
+
+    if arguments.resume is not None:
+        _refuse_other_flags(arguments)
+        directory = RunDirectory(arguments.resume)
+        directory.config()
+        return directory
+    if arguments.game is None:
+        raise InputError("--game is needed, for example --game Pong (or --resume RUN_DIR)")
+    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    for name in ("logdir", "resume", "game", "extractor_kwargs"):
+        del values[name]
+    options = parse_options(arguments.extractor_kwargs)
+    config = resolve_run(arguments.game, extractor_kwargs=options, **values)
+    return RunDirectory.create(config, arguments.logdir)
+
+
+def _refuse_other_flags(arguments: TrainArguments) -> None:
+    for field in fields(arguments):
+        if field.name != "resume" and getattr(arguments, field.name) != field.default:
+            flag = field.name.replace("_", "-")
+            raise InputError(
+                f"--{flag} {getattr(arguments, field.name)} cannot be changed with --resume: "
+                "a run keeps the configuration it began with"
+            )
+
+
+def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` pairs; a value is a YAML scalar: true, 0.5, 256 or a word.
+
+    Raises:
+        InputError: no ``=`` in a pair, or the same key twice.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"{pair!r} is not of the form KEY=VALUE, for example with_r=true")
+        if key in options:
+            raise InputError(f"option {key!r} is given twice")
+        parsed = yaml.safe_load(value)
+        if not isinstance(parsed, bool | int | float | str):
+            raise InputError(f"the value of {pair!r} is neither a number, true, false nor a word")
+        options[key] = parsed
+    return options

@@ -1,0 +1,207 @@
+"""Judge an agent: whole games, raw scores, on environment seeds that training never used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.policies import BasePolicy
+
+from rl_coordconv.agents.portable import load_portable
+from rl_coordconv.agents.precision import apply_precision, choose_precision, has_fast_bf16
+from rl_coordconv.envs import AtariVecEnv, human_normalized_score, reference_scores
+from rl_coordconv.errors import InputError
+from rl_coordconv.experiments.resolve import resolve_device
+from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
+from rl_coordconv.runs import RunConfig, RunDirectory, RunState
+from rl_coordconv.runs.seeds import evaluation_seed
+
+MAX_ENVS = 8
+"""Games played side by side; more would only wait for the longest one."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of one evaluation. Scores are raw returns of whole games."""
+
+    game: str
+    num_timesteps: int
+    """Agent steps that the agent had been trained for."""
+    protocol: str
+    deterministic: bool
+    """Whether the most probable action was always taken rather than one sampled."""
+    seed: int
+    """The first environment seed."""
+    returns: list[float]
+    """Raw return of each game, in the order in which the games ended."""
+    lengths: list[int]
+    """Length of each game in emulator frames."""
+    mean: float
+    median: float
+    std: float
+    """Standard deviation over the games (population form, as SB3's evaluate_policy prints)."""
+    human_normalized_mean: float | None
+    """0 for a random agent, 1 for a human tester; None where no reference score is known."""
+    ablated: bool = False
+    """Whether the coordinate channels were zeroed while playing."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for ``evaluation.json``."""
+        return asdict(self)
+
+
+def evaluate_policy_on_games(
+    policy: BasePolicy,
+    config: RunConfig,
+    episodes: int,
+    *,
+    num_timesteps: int,
+    deterministic: bool | None = None,
+    repetition: int = 0,
+    on_step: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Let a policy play whole games.
+
+    Args:
+        policy: an SB3 policy.
+        config: the run it comes from: game, protocol, seed.
+        episodes: how many games.
+        num_timesteps: agent steps that the policy was trained for, for the record.
+        deterministic: take the most probable action; None does as the run's configuration says.
+        repetition: another number plays other games.
+        on_step: called after each step of all environments; may raise to stop.
+
+    Raises:
+        InputError: fewer than one game.
+    """
+    if episodes < 1:
+        raise InputError(f"episodes {episodes} is not at least 1")
+    greedy = config.evaluation.deterministic if deterministic is None else deterministic
+    seed = evaluation_seed(config.seed, repetition)
+    protocol = config.protocol.for_evaluation()
+    env = AtariVecEnv(config.game, min(episodes, MAX_ENVS), protocol=protocol, seed=seed)
+    torch.manual_seed(seed)  # actions are sampled
+    try:
+        returns, lengths = evaluate_policy(
+            policy,  # type: ignore[arg-type]
+            env,
+            n_eval_episodes=episodes,
+            deterministic=greedy,
+            callback=lambda *_: on_step(),
+            return_episode_rewards=True,
+        )
+    finally:
+        env.close()
+    return _summarize(config, returns, lengths, num_timesteps=num_timesteps, deterministic=greedy,
+                      seed=seed, protocol=protocol.name)  # fmt: skip
+
+
+def _summarize(
+    config: RunConfig, returns: list[float], lengths: list[int], **facts: Any
+) -> Evaluation:
+    mean = float(np.mean(returns))
+    known = config.game in reference_scores()
+    return Evaluation(
+        game=config.game,
+        returns=[float(value) for value in returns],
+        lengths=[int(length) for length in lengths],
+        mean=mean,
+        median=float(np.median(returns)),
+        std=float(np.std(returns)),
+        human_normalized_mean=human_normalized_score(config.game, mean) if known else None,
+        **facts,
+    )
+
+
+@dataclass(frozen=True)
+class LoadedAgent:
+    """A policy from a run directory, and the run it comes from."""
+
+    policy: BasePolicy
+    config: RunConfig
+    num_timesteps: int
+
+
+def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
+    """Load a run's last saved policy without unpickling anything.
+
+    It computes in the number format it was trained in, where this machine has it.
+
+    Raises:
+        InputError: no such run, or nothing was saved in it yet.
+    """
+    config, status = run.config(), run.status()
+    if not run.policy_file.exists():
+        raise InputError(
+            f"{run.path} holds no saved policy yet (status: {status.state}); it is written when "
+            "the training ends or is stopped with Ctrl-C"
+        )
+    target = resolve_device(device)
+    policy = load_portable(run.path, device=target)
+    wanted = config.precision if has_fast_bf16(target) else "fp32"
+    apply_precision(policy, choose_precision(wanted, target))
+    return LoadedAgent(policy, config, status.num_timesteps)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One agent's scores on the same games with and without its coordinate channels."""
+
+    intact: Evaluation
+    ablated: Evaluation
+
+    @property
+    def lost(self) -> float:
+        """Mean raw score lost with the coordinates."""
+        return self.intact.mean - self.ablated.mean
+
+    @property
+    def share_lost(self) -> float | None:
+        """What was lost as a share of what the agent has over a random one; None if unknown."""
+        scores = reference_scores().get(self.intact.game)
+        if scores is None or self.intact.mean <= scores.random:
+            return None
+        return self.lost / (self.intact.mean - scores.random)
+
+
+def ablate_coordinates(agent: LoadedAgent, episodes: int, **options: Any) -> Ablation:
+    """Evaluate an agent as it is, and again with its extra channels zeroed.
+
+    Args:
+        agent: the agent.
+        episodes: games of each evaluation; both start from the same environment seeds.
+        **options: as for `evaluate_policy_on_games`.
+
+    Raises:
+        InputError: the agent's network has no coordinate channels.
+    """
+    if not coordinate_weight_ratios(agent.policy):
+        raise InputError(
+            f"extractor {agent.config.extractor!r} has no coordinate channels to ablate"
+        )
+    intact = play(agent, episodes, **options)
+    with without_coordinates(agent.policy):
+        ablated = play(agent, episodes, **options)
+    return Ablation(intact, Evaluation(**{**ablated.as_dict(), "ablated": True}))
+
+
+def play(agent: LoadedAgent, episodes: int, **options: Any) -> Evaluation:
+    """Let a loaded agent play; arguments as for `evaluate_policy_on_games`."""
+    return evaluate_policy_on_games(
+        agent.policy, agent.config, episodes, num_timesteps=agent.num_timesteps, **options
+    )
+
+
+def unfinished_note(run: RunDirectory) -> str | None:
+    """Say that a run had not come to its end, or return None."""
+    status = run.status()
+    if status.state is RunState.DONE:
+        return None
+    return (
+        f"the run is {status.state}: the agent is that of {status.num_timesteps:,} of "
+        f"{status.total_timesteps:,} steps"
+    )

@@ -1,0 +1,83 @@
+"""From what was asked for to the complete configuration of a run, or an early refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rl_coordconv.agents.precision import PrecisionRequest, choose_precision
+from rl_coordconv.agents.presets import load_agent_preset
+from rl_coordconv.envs import load_protocol, resolve_game
+from rl_coordconv.errors import InputError
+from rl_coordconv.extractors import extractor_policy_kwargs
+from rl_coordconv.runs import EvaluationConfig, RunConfig
+
+
+def resolve_run(
+    game: str,
+    *,
+    extractor: str = "coordconv",
+    extractor_kwargs: dict[str, Any] | None = None,
+    agent: str = "ppo",
+    total_timesteps: int | None = None,
+    n_envs: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: PrecisionRequest = "auto",
+    protocol: str = "deepmind",
+    eval_episodes: int = 10,
+) -> RunConfig:
+    """Fill in every default and check every value before anything is built.
+
+    Args:
+        game: a game's name in any of its spellings, for example ``Pong`` or ``ALE/Pong-v5``.
+        extractor: the features extractor's name.
+        extractor_kwargs: options of that extractor.
+        agent: an agent preset's name, or a path to one's own YAML file.
+        total_timesteps: agent steps over all environments; None takes the preset's.
+        n_envs: environments side by side; None takes the preset's.
+        seed: the run's seed.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+        protocol: ``deepmind`` or ``machado``.
+        eval_episodes: whole games played at the end; 0 leaves the evaluation out.
+
+    Raises:
+        UnknownNameError: no such game, extractor, agent or protocol.
+        InputError: a value that is not allowed.
+    """
+    extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
+    choose_precision(precision, resolve_device(device))
+    preset = load_agent_preset(agent)
+    given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
+    changes = {key: value for key, value in given.items() if value is not None}
+    for key, value in changes.items():
+        if value < 1:
+            raise InputError(f"{key} {value} is not at least 1")
+    return RunConfig.build(
+        game=resolve_game(game).name,
+        extractor=extractor,
+        extractor_kwargs=extractor_kwargs or {},
+        agent=Path(agent).stem,
+        preset=preset.model_copy(update=changes),
+        protocol=load_protocol(protocol),
+        seed=seed,
+        precision=precision,
+        device=device,
+        evaluation=EvaluationConfig(episodes=eval_episodes),
+    )
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+
+    Raises:
+        InputError: CUDA was asked for where there is none; SB3 would quietly train on the CPU.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda' was asked for, but torch finds none (allowed: auto, cpu)")
+    return torch.device(device)

@@ -1,0 +1,226 @@
+"""Train one run to its end, from the beginning or from its last checkpoint."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from rl_coordconv.agents.build import build_agent
+from rl_coordconv.agents.portable import save_portable
+from rl_coordconv.agents.precision import choose_precision
+from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.experiments.callbacks import (
+    CheckLosses,
+    LogCoordinateWeights,
+    LogEpisodes,
+    SaveAndStop,
+    ShowProgress,
+    TrainingStoppedError,
+    check_losses,
+)
+from rl_coordconv.experiments.evaluate import Evaluation, evaluate_policy_on_games
+from rl_coordconv.experiments.progress import open_progress
+from rl_coordconv.experiments.resolve import resolve_device
+from rl_coordconv.experiments.signals import StopRequest, stop_request
+from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.runs.checkpoints import Progress, load_newest_checkpoint, save_checkpoint
+from rl_coordconv.runs.environment import describe_environment
+from rl_coordconv.runs.files import write_json
+from rl_coordconv.runs.metrics import open_logger
+from rl_coordconv.runs.seeds import training_seed
+
+CHECKPOINT_SECONDS = 120.0
+
+
+def train(run: RunDirectory, console: Console, argv: list[str] | None = None) -> int:
+    """Train a run, evaluate it, and keep its status true whatever happens.
+
+    A run that is already done is left as it is. Ctrl-C or SIGTERM saves a checkpoint and the model
+    as they are after the current update.
+
+    Args:
+        run: the run's directory, made by `RunDirectory.create`.
+        console: where progress is shown.
+        argv: the command that asked for it, for ``command.txt``.
+
+    Returns:
+        The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Raises:
+        InputError: another process is training this run.
+        NonFiniteLossError: a loss became NaN or infinite.
+    """
+    with run.locked(), stop_request() as stop:
+        if run.status().state is RunState.DONE:
+            return 0
+        if argv:
+            run.record_command(argv)
+        with _recorded_failure(run):
+            _Attempt(run, console, stop).execute()
+        return stop.exit_code
+
+
+@contextmanager
+def _recorded_failure(run: RunDirectory) -> Iterator[None]:
+    """Write into the status that and why a training ended early."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _change_status(run, RunState.INTERRUPTED)
+        raise
+    except BaseException as error:
+        _change_status(run, RunState.FAILED, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _change_status(run: RunDirectory, state: RunState, error: str | None = None) -> None:
+    run.status().model_copy(update={"state": state, "error": error}).save(run.status_file)
+
+
+class _Attempt:
+    """One process's work on a run.
+
+    Args:
+        run: the run's directory.
+        console: where progress is shown.
+        stop: the wish to stop.
+    """
+
+    def __init__(self, run: RunDirectory, console: Console, stop: StopRequest) -> None:
+        self._run, self._console, self._stop = run, console, stop
+        self._config = config = run.config()
+        device = resolve_device(config.device)
+        self._env = AtariVecEnv(config.game, config.preset.n_envs, protocol=config.protocol)
+        self._precision = choose_precision(config.precision, device)
+        self._model = build_agent(
+            config.preset,
+            self._env,
+            extractor=config.extractor,
+            extractor_kwargs=config.extractor_kwargs,
+            seed=config.seed,
+            device=str(device),
+            precision=self._precision,
+        )
+        self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
+        before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
+        # The status remembers attempts that ended before they saved anything new.
+        self._resumes = max(before.resumes, run.status().resumes) + 1 if self._resumed else 0
+        self._seconds_before = before.training_seconds
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        self._env.seed(training_seed(config.seed, self._resumes))
+
+    def execute(self) -> None:
+        """Train what is left, save, evaluate."""
+        self._record_environment()
+        self._save_status(RunState.RUNNING)
+        try:
+            if self._model.num_timesteps < self._config.total_timesteps:
+                self._learn()
+            self._save_all()
+            evaluation = self._evaluate()
+        except TrainingStoppedError:
+            self._save_all()
+            self._save_status(RunState.INTERRUPTED)
+        else:
+            if evaluation is not None:
+                write_json(self._run.evaluation_file, evaluation.as_dict())
+            self._save_status(RunState.DONE)
+        finally:
+            self._env.close()
+
+    def _learn(self) -> None:
+        done, config = self._model.num_timesteps, self._config
+        resumed_at = done if self._resumed else None
+        logger = open_logger(self._run.path, self._run.metrics_file, resumed_at=resumed_at)
+        self._model.set_logger(logger)
+        display = open_progress(self._console, config.game, config.total_timesteps, done)
+        episodes = LogEpisodes(self._run.episodes_file, config.game, resumed_at)
+        callbacks = [
+            CheckLosses(),
+            SaveAndStop(self._save_checkpoint, self._beat, self._stop, CHECKPOINT_SECONDS),
+            ShowProgress(display),
+            LogCoordinateWeights(),
+            episodes,
+        ]
+        try:
+            self._model.learn(
+                config.total_timesteps - done,
+                callback=CallbackList(callbacks),  # type: ignore[arg-type]
+                reset_num_timesteps=False,
+            )
+            # SB3 logs before it updates, so the last update's losses are still unseen.
+            check_losses(self._model)
+            self._model.dump_logs()
+        finally:
+            display.close()
+            episodes.close()
+            logger.close()
+
+    def _save_all(self) -> None:
+        self._ended = self._ended or time.monotonic()
+        self._save_checkpoint()
+        save_model(self._model, self._run.model_file)
+        save_portable(self._model, self._run.path)
+
+    def _save_checkpoint(self) -> None:
+        progress = Progress(self._model.num_timesteps, self._seconds(), self._resumes)
+        save_checkpoint(self._run.checkpoints, self._model, progress)
+
+    def _seconds(self) -> float:
+        return self._seconds_before + (self._ended or time.monotonic()) - self._began
+
+    def _beat(self) -> None:
+        try:
+            self._save_status(RunState.RUNNING)
+        except OSError as error:
+            warnings.warn(f"no heartbeat was written: {error}", stacklevel=2)
+
+    def _save_status(self, state: RunState) -> None:
+        status = Status(
+            state=state,
+            num_timesteps=self._model.num_timesteps,
+            total_timesteps=self._config.total_timesteps,
+            resumes=self._resumes,
+            training_seconds=round(self._seconds(), 3),
+        )
+        status.save(self._run.status_file)
+
+    def _record_environment(self) -> None:
+        described = describe_environment(self._model.device, self._env.num_threads)
+        chosen = {"precision": self._precision.name, "precision_reason": self._precision.reason}
+        write_json(self._run.environment_file, described | chosen)
+
+    def _evaluate(self) -> Evaluation | None:
+        episodes = self._config.evaluation.episodes
+        if episodes == 0:
+            return None
+        self._console.print(f"Playing {episodes} whole games to evaluate the agent ...")
+        return evaluate_policy_on_games(
+            self._model.policy,
+            self._config,
+            episodes,
+            num_timesteps=self._model.num_timesteps,
+            on_step=self._stop_if_asked,
+        )
+
+    def _stop_if_asked(self) -> None:
+        if self._stop:
+            raise TrainingStoppedError
+
+
+def save_model(model: OnPolicyAlgorithm, path: Path) -> None:
+    """Write an SB3 zip in one step; SB3 itself would destroy the old one before writing the new."""
+    temporary = path.with_name(f".{path.stem}.tmp.zip")
+    try:
+        model.save(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Film an agent playing one whole game."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.errors import InputError, missing_extra
+from rl_coordconv.experiments.evaluate import LoadedAgent
+from rl_coordconv.runs.seeds import evaluation_seed
+
+EMULATOR_FRAMES_PER_SECOND = 60
+MAX_SECONDS = 300
+"""A game that has not ended after five minutes is filmed no further."""
+SCALE = 3
+"""The screen of 160 x 210 pixels is enlarged this many times."""
+
+
+def film_game(
+    agent: LoadedAgent, path: Path, *, deterministic: bool | None = None, repetition: int = 0
+) -> tuple[float, float]:
+    """Play one game and write it as a video in real time.
+
+    Args:
+        agent: the agent.
+        path: the file; its ending chooses the container (``.mp4``, ``.gif``, ``.webm``).
+        deterministic: take the most probable action; None does as the run's configuration says.
+        repetition: another number films another game.
+
+    Returns:
+        The raw score reached and the video's length in seconds.
+
+    Raises:
+        MissingExtraError: imageio-ffmpeg is not installed.
+        InputError: the folder of ``path`` does not exist.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} for the video does not exist")
+    greedy = agent.config.evaluation.deterministic if deterministic is None else deterministic
+    seed = evaluation_seed(agent.config.seed, repetition)
+    protocol = agent.config.protocol.for_evaluation()
+    fps = EMULATOR_FRAMES_PER_SECOND / protocol.frame_skip
+    env = AtariVecEnv(agent.config.game, 1, protocol=protocol, seed=seed, render_mode="rgb_array")
+    torch.manual_seed(seed)
+    try:
+        return _film(agent, env, path, fps, greedy)
+    finally:
+        env.close()
+
+
+def _film(
+    agent: LoadedAgent, env: AtariVecEnv, path: Path, fps: float, greedy: bool
+) -> tuple[float, float]:
+    observation = env.reset()
+    frame = _frame(env)
+    writer = _open_writer(path, frame.shape, fps)
+    writer.send(frame)
+    score, frames = 0.0, 1
+    try:
+        while frames < MAX_SECONDS * fps:
+            action, _ = agent.policy.predict(observation, deterministic=greedy)  # type: ignore[arg-type]
+            observation, rewards, dones, _ = env.step(action)
+            score += float(rewards[0])
+            if dones[0]:  # the screen is already the next game's
+                break
+            writer.send(_frame(env))
+            frames += 1
+    finally:
+        writer.close()
+    return score, frames / fps
+
+
+def _frame(env: AtariVecEnv) -> np.ndarray:
+    image = env.get_images()[0]
+    if image is None:
+        raise RuntimeError("the environment renders no images")
+    return np.ascontiguousarray(image)
+
+
+def _open_writer(path: Path, shape: tuple[int, ...], fps: float) -> Any:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise missing_extra("imageio-ffmpeg", "video", "writing a video") from error
+    height, width = shape[:2]
+    enlarge = f"scale={width * SCALE}:{height * SCALE}:flags=neighbor"
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        (width, height),
+        fps=fps,
+        macro_block_size=2,
+        output_params=["-vf", enlarge],
+        ffmpeg_log_level="error",
+    )
+    writer.send(None)
+    return writer

@@ -1,0 +1,146 @@
+"""Learning curves: the raw return of finished training games over agent steps."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl_coordconv.envs import reference_scores
+from rl_coordconv.errors import InputError, missing_extra
+from rl_coordconv.runs import RunConfig, RunDirectory
+
+WINDOW = 100
+"""Games that a point averages over, as in stable-baselines3's ``rollout/ep_rew_mean``."""
+
+COLOURS = {
+    "cnn": "#4c5b6b",
+    "coordconv": "#d1551f",
+    "coordconv-all": "#8f2d56",
+    "placebo": "#9aa5b1",
+    "impala": "#2f6690",
+    "impala-coordconv": "#3a9d5d",
+}
+"""Blind-safe and constant, so that an extractor looks the same in every figure."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run's learning curve.
+
+    Attributes:
+        config: the run's configuration.
+        steps: (games,) agent steps of all environments at the end of each training game.
+        returns: (games,) raw return of each game.
+    """
+
+    config: RunConfig
+    steps: np.ndarray
+    returns: np.ndarray
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """(games,) mean raw return of the last `WINDOW` games, of fewer at the beginning."""
+        return trailing_mean(self.returns, WINDOW)
+
+
+def trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Average each value with those before it, at most ``window`` of them together.
+
+    Args:
+        values: (n,) numbers.
+        window: how many.
+
+    Returns:
+        (n,) float64.
+    """
+    total = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
+    end = np.arange(1, len(values) + 1)
+    start = np.maximum(end - window, 0)
+    return (total[end] - total[start]) / (end - start)
+
+
+def load_curve(run: RunDirectory) -> Curve:
+    """Read a run's finished training games.
+
+    Raises:
+        InputError: no run there, or no game has ended in it yet.
+    """
+    config = run.config()
+    rows = _read_episodes(run.episodes_file)
+    if not rows:
+        raise InputError(f"no game has ended yet in {run.path}: there is no curve to draw")
+    returns, steps = np.array(rows, dtype=np.float64).T
+    return Curve(config, steps.astype(np.int64), returns)
+
+
+def _read_episodes(path: Path) -> list[tuple[float, float]]:
+    if not path.exists():
+        return []
+    # A run that is being written may end in half a row; SB3's Monitor starts with a line of JSON.
+    whole, _, _ = path.read_text(encoding="utf8").rpartition("\n")
+    reader = csv.DictReader(whole.splitlines()[1:])
+    return [(float(row["r"]), float(row["step"])) for row in reader]
+
+
+def draw_curves(runs: Sequence[RunDirectory], output: Path) -> None:
+    """Draw one panel a game with one line a run, and the random agent's score.
+
+    Args:
+        runs: the runs' directories.
+        output: the figure's file; its ending chooses the format (``.png``, ``.svg``, ``.pdf``).
+
+    Raises:
+        InputError: no run was given, a run has no curve, or the folder does not exist.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if not runs:
+        raise InputError("no run directory was given")
+    if not output.parent.is_dir():
+        raise InputError(f"the folder {output.parent} for the figure does not exist")
+    curves = [load_curve(run) for run in runs]
+    games = sorted({curve.config.game for curve in curves})
+    figure, axes = _panels(len(games))
+    for game, axis in zip(games, axes, strict=True):
+        _draw_game(axis, game, [curve for curve in curves if curve.config.game == game])
+    figure.savefig(output, dpi=160)
+
+
+def _panels(count: int) -> tuple[Any, Sequence[Any]]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise missing_extra("matplotlib", "report", "drawing curves") from error
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    # A Figure of its own rather than pyplot's needs no display and leaves no global state behind.
+    figure = Figure(figsize=(1.2 + 4.2 * columns, 3.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, axes[:count]
+
+
+def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
+    for curve in sorted(curves, key=lambda curve: (curve.config.extractor, curve.config.seed)):
+        config = curve.config
+        axis.plot(
+            curve.steps / 1e6,
+            curve.smoothed,
+            color=COLOURS.get(config.extractor),
+            linewidth=1.6,
+            label=f"{config.extractor} ({config.agent}, seed {config.seed})",
+        )
+    scores = reference_scores()
+    if game in scores:
+        axis.axhline(scores[game].random, color="0.5", linestyle=":", label="random agent")
+    axis.set_title(game)
+    axis.set_xlabel("million agent steps")
+    axis.set_ylabel(f"raw return (mean of last {WINDOW} games)")
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize="small")

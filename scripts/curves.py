@@ -1,0 +1,11 @@
+"""Draw learning curves: python scripts/curves.py RUN_DIR ... --output curves.png."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs installed or not
+
+from rl_coordconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["curves", *sys.argv[1:]]))

@@ -1,0 +1,11 @@
+"""Let a trained agent play: python scripts/evaluate.py RUN_DIR --episodes 30."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs installed or not
+
+from rl_coordconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

@@ -1,0 +1,11 @@
+"""Train one agent on one game: python scripts/train_atari.py --game Pong --extractor coordconv."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs installed or not
+
+from rl_coordconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))
