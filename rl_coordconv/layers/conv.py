@@ -1,0 +1,254 @@
+"""Convolutions that see extra channels besides the image, without ever concatenating them.
+
+A convolution is linear, so conv([image, extra], [W_image, W_extra]) equals
+conv(image, W_image) + conv(extra, W_extra). The extra channels are the same for every image of a
+batch: the second term is computed once, on a batch of one, and added as a map of biases.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.common_types import _size_2_t
+
+from rl_coordconv.errors import InputError, closest
+from rl_coordconv.layers.coordinates import coordinate_channels
+from rl_coordconv.layers.names import public
+
+ExtraInit = Literal["default", "zero"]
+
+
+class ExtraChannelConv2d(nn.Conv2d):
+    """An `nn.Conv2d` whose last input channels are made by the layer itself.
+
+    Subclasses say what those channels hold. The weight has the shape that "concatenate, then
+    nn.Conv2d" would have, with the image's channels first, so that initialisers which look for
+    `nn.Conv2d` reach it whole and a state_dict fits either form.
+    """
+
+    image_channels: int
+    extra_channels: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: _size_2_t,
+        stride: _size_2_t = 1,
+        padding: _size_2_t | str = 0,
+        dilation: _size_2_t = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
+        *,
+        with_r: bool = False,
+        coordinate_init: ExtraInit = "default",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        _check_arguments(groups, with_r, coordinate_init)
+        self.with_r = with_r
+        self.coordinate_init = coordinate_init
+        self.image_channels = in_channels
+        self.extra_channels = 3 if with_r else 2
+        super().__init__(
+            in_channels + self.extra_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
+        self._cache: _MapCache | None = None
+
+    @property
+    def image_weight(self) -> Tensor:
+        """(out, image channels, kernel height, kernel width), a view of ``weight``."""
+        return self.weight[:, : self.image_channels]
+
+    @property
+    def coordinate_weight(self) -> Tensor:
+        """(out, 2 or 3, kernel height, kernel width), a view of ``weight``."""
+        return self.weight[:, self.image_channels :]
+
+    def make_extra_channels(
+        self, height: int, width: int, device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
+        """Return the layer's own input channels, (1, 2 or 3, height, width)."""
+        raise NotImplementedError
+
+    def reset_parameters(self) -> None:
+        """Initialise as `nn.Conv2d` does; the coordinate weights as the rest, or to zero."""
+        super().reset_parameters()
+        if self.coordinate_init == "zero":
+            with torch.no_grad():
+                self.coordinate_weight.zero_()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve images.
+
+        Args:
+            input: (N, image channels, H, W) or (image channels, H, W).
+
+        Returns:
+            (N, out, H', W') or (out, H', W').
+
+        Raises:
+            InputError: the number of channels or dimensions is wrong.
+        """
+        self._check_input(input)
+        output = self._conv_forward(input, self.image_weight, None)
+        extra = self._extra_map(input)
+        # In place: a convolution's backward needs its input and weight but not its output.
+        return output.add_(extra[0] if input.dim() == 3 else extra)
+
+    def _extra_map(self, input: Tensor) -> Tensor:
+        """Return what the extra channels and the bias add to every image, (1, out, H', W')."""
+        height, width = input.shape[-2:]
+        if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
+            return self._compute_map(height, width, input)
+        if self._cache is None:
+            self._cache = _MapCache()
+        if torch.is_grad_enabled() or input.device.type != "cpu":
+            return self._compute_map(height, width, input)
+        return self._cache.look_up(self, height, width, input)
+
+    def _compute_map(self, height: int, width: int, input: Tensor) -> Tensor:
+        extra = self.make_extra_channels(height, width, input.device, input.dtype)
+        # The bias belongs here: its gradient is then summed over one map, not over the batch.
+        return self._conv_forward(extra, self.coordinate_weight, self.bias)
+
+    def _check_input(self, input: Tensor) -> None:
+        if input.dim() in (3, 4) and input.shape[-3] == self.image_channels:
+            return
+        hint = ""
+        if input.dim() in (3, 4) and input.shape[-1] == self.image_channels:
+            hint = "; the channels seem to come last: permute them to the front"
+        raise InputError(
+            f"{type(self).__name__} expects (N, {self.image_channels}, H, W) or "
+            f"({self.image_channels}, H, W), the coordinates not included, but was given "
+            f"{tuple(input.shape)}{hint}"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # nn.Module defines none of its own; copies and pickles start with an empty cache.
+        return self.__dict__ | {"_cache": None}
+
+    def extra_repr(self) -> str:
+        """Return what ``repr`` shows."""
+        return f"{super().extra_repr()}, with_r={self.with_r}"
+
+
+@public
+class CoordConv2d(ExtraChannelConv2d):
+    """A convolution that also sees where it is: two coordinate channels (three with r).
+
+    Equals `AddCoords` followed by ``nn.Conv2d(in_channels + 2, ...)`` with the same weight, for
+    every stride, padding, padding mode and dilation, but concatenates nothing: the coordinate
+    term is computed once a call on a batch of one. With coordinate weights of zero it is the
+    plain convolution, the translation-invariant case of the paper's section 3.
+
+    Weight channels are ordered [input, x, y, r]. No coordinates are stored in the state_dict, and
+    any input size works at run time.
+
+    Args:
+        in_channels: channels of the image, without coordinates.
+        out_channels: as `nn.Conv2d`, like the arguments that follow.
+        kernel_size: as `nn.Conv2d`.
+        stride: as `nn.Conv2d`.
+        padding: as `nn.Conv2d`, strings included. Padded coordinates are what concatenating first
+            would have made of them: zeros, or reflected, repeated or wrapped coordinates.
+        dilation: as `nn.Conv2d`.
+        groups: must be 1; which group should see the coordinates is not defined otherwise.
+        bias: as `nn.Conv2d`.
+        padding_mode: as `nn.Conv2d`.
+        with_r: whether there is a third channel, the distance from the centre.
+        coordinate_init: ``"default"`` initialises the coordinate weights as the rest,
+            ``"zero"`` to zero. stable-baselines3 re-initialises every convolution afterwards; call
+            `zero_coordinate_weights_` on the finished policy there.
+        device: as `nn.Conv2d`.
+        dtype: as `nn.Conv2d`.
+
+    Raises:
+        InputError: groups other than 1, or an unknown ``coordinate_init``.
+
+    Source:
+        Liu et al. 2018, section 3.
+    """
+
+    def make_extra_channels(
+        self, height: int, width: int, device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
+        """Return x, y and r, (1, 2 or 3, height, width)."""
+        return coordinate_channels(height, width, self.with_r, device=device, dtype=dtype)
+
+
+@public
+class ConstantConv2d(ExtraChannelConv2d):
+    """The placebo: the parameters of `CoordConv2d`, with channels that are one everywhere.
+
+    It has as many parameters, and their gradients are live, but the channels say nothing of
+    position, so that what it gains over a plain convolution is not due to coordinates. (With
+    padding the zeros around the ones still tell where the border is; the Atari networks have
+    none.)
+
+    Args:
+        in_channels: as `CoordConv2d`, like all other arguments.
+    """
+
+    def make_extra_channels(
+        self, height: int, width: int, device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
+        """Return ones, (1, 2 or 3, height, width)."""
+        return torch.ones(1, self.extra_channels, height, width, device=device, dtype=dtype)
+
+
+class _MapCache:
+    """The last map of a layer, for inference on the CPU.
+
+    Whether the weights are still the same is seen by comparing their values. Version counters
+    would not do: ``parameter.data.mul_()``, which stable-baselines3's target networks are updated
+    with, leaves them as they are.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] | None = None
+        self._weight = self._bias = self._map = torch.empty(0)
+
+    def look_up(self, layer: ExtraChannelConv2d, height: int, width: int, input: Tensor) -> Tensor:
+        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
+        key = (height, width, input.dtype, autocast, layer.bias is None)
+        if key != self._key or not self._is_fresh(layer):
+            self._map = layer._compute_map(height, width, input).clone()
+            self._weight = layer.coordinate_weight.detach().clone()
+            self._bias = self._weight[:0] if layer.bias is None else layer.bias.detach().clone()
+            self._key = key
+        return self._map
+
+    def _is_fresh(self, layer: ExtraChannelConv2d) -> bool:
+        if not torch.equal(layer.coordinate_weight, self._weight):
+            return False
+        return layer.bias is None or torch.equal(layer.bias, self._bias)
+
+
+def _check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:
+    if groups != 1:
+        raise InputError(
+            f"groups={groups} is not possible (allowed: 1): it is not defined which group would "
+            "see the coordinates"
+        )
+    if not isinstance(with_r, bool):
+        raise InputError(f"with_r={with_r!r} is neither True nor False")
+    if coordinate_init not in ("default", "zero"):
+        nearest = closest(str(coordinate_init), ("default", "zero"), most=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise InputError(
+            f"unknown coordinate_init {coordinate_init!r}{hint} (allowed: 'default', 'zero')"
+        )
