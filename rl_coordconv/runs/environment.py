@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from rl_coordconv.hardware import available_cores, cpu_model
 from rl_coordconv.version import __version__
 
 _PACKAGES = (
@@ -44,24 +44,6 @@ def describe_environment(device: torch.device, env_threads: int) -> dict[str, An
         "torch_threads": torch.get_num_threads(),
         "env_threads": env_threads,
     }
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def cpu_model() -> str:
-    """Return the processor's name as the operating system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def source_commit() -> str | None:
