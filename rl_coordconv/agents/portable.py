@@ -1,0 +1,223 @@
+"""Policies on disk without pickle: ``policy.safetensors`` and ``policy.json``.
+
+A zip of stable-baselines3 runs whatever code it contains when it is loaded. These two files hold
+numbers and names; of the names only those listed here are ever built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticPolicy
+from stable_baselines3.common.torch_layers import NatureCNN
+from torch import nn
+
+from rl_coordconv.errors import InputError, unknown_name
+from rl_coordconv.extractors import CoordConvCNN, CoordConvCnnPolicy, ImpalaCNN, PlaceboCNN
+from rl_coordconv.version import __version__
+
+FORMAT_VERSION = 1
+WEIGHTS = "policy.safetensors"
+DESCRIPTION = "policy.json"
+
+_POLICIES = (ActorCriticCnnPolicy, CoordConvCnnPolicy)
+_EXTRACTORS = (NatureCNN, CoordConvCNN, PlaceboCNN, ImpalaCNN)
+_ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
+_PLAIN_OPTIONS = ("share_features_extractor", "normalize_images", "ortho_init")
+
+
+def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
+    """Write a model's policy so that it can be loaded without running any code of the file's.
+
+    Each file appears whole or not at all; the description, written last, holds the checksum of the
+    weights.
+
+    Args:
+        model: an SB3 A2C or PPO, or a subclass, with images and discrete actions.
+        directory: an existing directory; gets ``policy.safetensors`` and ``policy.json``.
+
+    Raises:
+        InputError: a policy, an extractor or a space that this format does not know.
+    """
+    folder = Path(directory)
+    weights = save_tensors(_unique_tensors(model.policy))
+    description = _describe(model) | {"sha256": hashlib.sha256(weights).hexdigest()}
+    _replace(folder / WEIGHTS, weights)
+    _replace(folder / DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
+
+
+def load_portable(directory: str | Path, device: torch.device | str = "auto") -> ActorCriticPolicy:
+    """Build the policy that `save_portable` wrote.
+
+    Args:
+        directory: the directory with the two files, for example a run's.
+        device: ``auto``, or where the policy shall compute.
+
+    Returns:
+        The policy, in evaluation mode; its ``predict`` is SB3's.
+
+    Raises:
+        InputError: a file is missing or damaged, or names something that is not known.
+    """
+    folder = Path(directory)
+    description = _read_description(folder / DESCRIPTION)
+    weights = _read(folder / WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != description["sha256"]:
+        raise InputError(f"{folder / WEIGHTS} does not match the checksum in {DESCRIPTION}")
+    policy = _build(description)
+    tensors = load_tensors(weights)
+    shared = _names_by_tensor(policy)
+    complete = {name: tensors[group[0]] for group in shared for name in group}
+    policy.load_state_dict(complete, strict=True)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    policy.to(device)
+    policy.set_training_mode(False)
+    return policy
+
+
+def _names_by_tensor(policy: nn.Module) -> list[list[str]]:
+    """Group the state_dict's names: a shared extractor appears under three of them."""
+    groups: dict[int, list[str]] = {}
+    for name, tensor in policy.state_dict(keep_vars=True).items():
+        groups.setdefault(id(tensor), []).append(name)
+    return list(groups.values())
+
+
+def _unique_tensors(policy: nn.Module) -> dict[str, torch.Tensor]:
+    state = policy.state_dict()
+    return {
+        group[0]: state[group[0]].detach().cpu().contiguous() for group in _names_by_tensor(policy)
+    }
+
+
+def _describe(model: BaseAlgorithm) -> dict[str, Any]:
+    policy = model.policy
+    if type(policy) not in _POLICIES:
+        raise InputError(
+            f"policy {_path(type(policy))} cannot be saved without pickle (allowed: "
+            f"{', '.join(map(_path, _POLICIES))})"
+        )
+    extractor = policy.features_extractor_class
+    if extractor not in _EXTRACTORS:
+        raise InputError(
+            f"extractor {_path(extractor)} cannot be saved without pickle (allowed: "
+            f"{', '.join(map(_path, _EXTRACTORS))})"
+        )
+    return {
+        "format_version": FORMAT_VERSION,
+        "algorithm": type(model).__name__,
+        "num_timesteps": model.num_timesteps,
+        "policy": _path(type(policy)),
+        "features_extractor": _path(extractor),
+        "features_extractor_kwargs": policy.features_extractor_kwargs,
+        "net_arch": policy.net_arch,
+        "activation": _path(policy.activation_fn),
+        **{name: getattr(policy, name) for name in _PLAIN_OPTIONS},
+        "observation_space": _describe_observation(policy.observation_space),
+        "actions": _count_actions(policy.action_space),
+        "versions": {
+            "rl-coordconv": __version__,
+            "stable-baselines3": importlib.metadata.version("stable-baselines3"),
+            "torch": torch.__version__,
+        },
+    }
+
+
+def _build(description: dict[str, Any]) -> ActorCriticPolicy:
+    space = description["observation_space"]
+    observation_space = spaces.Box(
+        space["low"], space["high"], tuple(space["shape"]), np.dtype(space["dtype"]).type
+    )
+    policy_class = _find("policy", description["policy"], _POLICIES)
+    policy: ActorCriticPolicy = policy_class(
+        observation_space,
+        spaces.Discrete(description["actions"]),
+        _no_schedule,
+        net_arch=description["net_arch"],
+        activation_fn=_find("activation", description["activation"], _ACTIVATIONS),
+        features_extractor_class=_find("extractor", description["features_extractor"], _EXTRACTORS),
+        features_extractor_kwargs=description["features_extractor_kwargs"],
+        **{name: description[name] for name in _PLAIN_OPTIONS},
+    )
+    return policy
+
+
+def _no_schedule(_: float) -> float:
+    """Stand in for the learning rate of a policy that will not learn."""
+    return 0.0
+
+
+def _describe_observation(space: spaces.Space) -> dict[str, Any]:
+    if (
+        not isinstance(space, spaces.Box)
+        or len(np.unique(space.low)) * len(np.unique(space.high)) != 1
+    ):
+        raise InputError(f"observation space {space} cannot be saved without pickle: "
+                         "a Box with the same bounds for every pixel can")  # fmt: skip
+    return {
+        "shape": list(space.shape),
+        "dtype": str(space.dtype),
+        "low": space.low.flat[0].item(),
+        "high": space.high.flat[0].item(),
+    }
+
+
+def _count_actions(space: spaces.Space) -> int:
+    if not isinstance(space, spaces.Discrete) or space.start != 0:
+        raise InputError(f"action space {space} cannot be saved without pickle: Discrete(n) can")
+    return int(space.n)
+
+
+def _path(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _find(kind: str, path: str, allowed: tuple[type, ...]) -> Any:
+    by_path = {_path(cls): cls for cls in allowed}
+    if path not in by_path:
+        raise InputError(str(unknown_name(kind, path, by_path)))
+    return by_path[path]
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        description: dict[str, Any] = json.loads(_read(path))
+        version = description["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {version!r}; this version of rl-coordconv reads "
+            f"{FORMAT_VERSION}"
+        )
+    return description
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path.parent} holds no portable policy: {path.name} is missing"
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""Extractors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
+
+from rl_coordconv.errors import InputError, closest, unknown_name
+from rl_coordconv.extractors.impala import ImpalaCNN
+from rl_coordconv.extractors.names import public
+from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What a name stands for.
+
+    Attributes:
+        cls: the features extractor's class.
+        fixed: arguments that make the name what it is.
+        options: the names of the arguments that are free.
+    """
+
+    cls: type[BaseFeaturesExtractor]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ("features_dim", "with_r")
+
+
+EXTRACTORS: dict[str, Extractor] = {
+    "cnn": Extractor(NatureCNN, options=("features_dim",)),
+    "coordconv": Extractor(CoordConvCNN, {"where": "first"}),
+    "coordconv-all": Extractor(CoordConvCNN, {"where": "all"}),
+    "placebo": Extractor(PlaceboCNN, {"where": "first"}),
+    "impala": Extractor(ImpalaCNN, options=("features_dim",)),
+    "impala-coordconv": Extractor(ImpalaCNN, {"where": "first"}),
+}
+"""Every extractor by its name."""
+
+
+def find_extractor(name: str, options: Mapping[str, Any]) -> tuple[Extractor, dict[str, Any]]:
+    """Return an extractor and the complete arguments of its class.
+
+    Raises:
+        UnknownNameError: no extractor has this name.
+        InputError: an option that it does not have, or a value that is not allowed.
+    """
+    if name not in EXTRACTORS:
+        raise unknown_name("extractor", name, EXTRACTORS)
+    extractor = EXTRACTORS[name]
+    for option, value in options.items():
+        _check_option(name, extractor, option, value)
+    return extractor, {**extractor.fixed, **options}
+
+
+@public
+def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
+    """Return the ``policy_kwargs`` that give a stable-baselines3 agent an extractor.
+
+    ``net_arch`` is empty in every arm: SB3 otherwise follows every extractor but its own NatureCNN
+    with two hidden layers of 64 units, and a comparison would compare those.
+
+    Example::
+
+        PPO("CnnPolicy", env, policy_kwargs=extractor_policy_kwargs("coordconv"))
+
+    Args:
+        name: ``cnn`` (SB3's NatureCNN), ``coordconv``, ``coordconv-all``, ``placebo``, ``impala``
+            or ``impala-coordconv``.
+        **options: ``features_dim`` (an integer) and, where there are extra channels, ``with_r``.
+
+    Returns:
+        A new dictionary, for every policy of stable-baselines3 and sb3-contrib that takes images.
+
+    Raises:
+        UnknownNameError: no extractor has this name; names the closest.
+        InputError: an option that it does not have, or a value that is not allowed.
+    """
+    extractor, kwargs = find_extractor(name, options)
+    return {
+        "features_extractor_class": extractor.cls,
+        "features_extractor_kwargs": kwargs,
+        "net_arch": [],
+    }
+
+
+def _check_option(name: str, extractor: Extractor, option: str, value: Any) -> None:
+    if option in extractor.fixed:
+        raise InputError(
+            f"option {option!r} of extractor {name!r} is {extractor.fixed[option]!r} by its name; "
+            "choose another name instead"
+        )
+    if option not in extractor.options:
+        nearest = closest(option, extractor.options, most=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        allowed = ", ".join(extractor.options)
+        raise InputError(f"extractor {name!r} has no option {option!r}{hint} (allowed: {allowed})")
+    if option == "with_r" and not isinstance(value, bool):
+        raise InputError(f"option 'with_r' of extractor {name!r} is {value!r}, not true or false")
+    if option == "features_dim" and (
+        isinstance(value, bool) or not isinstance(value, int) or value < 1
+    ):
+        raise InputError(
+            f"option 'features_dim' of extractor {name!r} is {value!r}, "
+            "not an integer of at least 1"
+        )
