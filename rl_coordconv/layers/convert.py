@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
 from rl_coordconv.errors import InputError, closest
@@ -75,7 +76,9 @@ def _convolutions(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
 
 def _check_convertible(name: str, layer: nn.Conv2d) -> None:
     reason = None
-    if parametrize.is_parametrized(layer):
+    if isinstance(layer, LazyModuleMixin):
+        reason = f"it is a {type(layer).__name__} without weights yet; run the network once first"
+    elif parametrize.is_parametrized(layer):
         reason = "its weight is parametrised; remove the parametrisation first"
     elif layer._forward_pre_hooks or layer._forward_hooks or layer._backward_hooks:
         reason = "it has hooks (weight_norm and spectral_norm are such); remove them first"

@@ -1,0 +1,107 @@
+"""Load saved agents: nothing is unpickled unless you say so, and nothing is silently replaced."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from rl_coordconv.agents.portable import load_portable as load_policy
+from rl_coordconv.errors import InputError, unknown_name
+
+__all__ = ["load", "load_policy"]
+
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"a2c": A2C, "dqn": DQN, "ppo": PPO}
+
+
+def load(
+    path: str | Path,
+    *,
+    trust: bool = False,
+    algorithm: type[BaseAlgorithm] | str | None = None,
+    env: VecEnv | None = None,
+    device: str = "auto",
+    **options: Any,
+) -> BaseAlgorithm:
+    """Load a model that stable-baselines3 saved, and make sure that it is the one that was saved.
+
+    Where a saved model names a class that cannot be found, SB3's own ``load`` warns, builds its
+    default network and leaves it with random weights. This refuses instead.
+
+    Args:
+        path: the zip, with or without its ending.
+        trust: say True for a file whose origin you know: such a zip holds pickled objects, which
+            run any code they like when loaded. `load_policy` reads a run directory without that.
+        algorithm: SB3's class or ``a2c``, ``ppo`` or ``dqn``; None finds out which of the three.
+        env: the environment to go on learning in.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        **options: passed on to the algorithm's ``load``.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: no such file, not a saved model, not trusted, or not fully loadable.
+    """
+    file = _find_file(Path(path))
+    if not trust:
+        raise InputError(
+            f"loading {file} unpickles it, which runs any code the file contains; pass trust=True "
+            "if you know where it comes from, or use load_policy(RUN_DIR), which runs none"
+        )
+    saved = _read_data(file)
+    cls = _choose_algorithm(saved, algorithm)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Could not deserialize object")
+        try:
+            model = cls.load(file, env=env, device=device, **options)
+        except (UserWarning, ImportError) as error:
+            raise InputError(f"{file} cannot be loaded as it was saved: {error}") from error
+    _check_extractor(file, saved, model)
+    return model
+
+
+def _find_file(path: Path) -> Path:
+    for candidate in (path, path.with_name(f"{path.name}.zip")):
+        if candidate.is_file():
+            return candidate
+    raise InputError(f"no saved model at {path}")
+
+
+def _read_data(file: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            data: dict[str, Any] = json.loads(archive.read("data"))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise InputError(f"{file} is not a model saved by stable-baselines3: {error}") from error
+    return data
+
+
+def _choose_algorithm(
+    saved: dict[str, Any], wanted: type[BaseAlgorithm] | str | None
+) -> type[BaseAlgorithm]:
+    if isinstance(wanted, type):
+        return wanted
+    if wanted is not None:
+        if wanted not in ALGORITHMS:
+            raise unknown_name("algorithm", wanted, ALGORITHMS)
+        return ALGORITHMS[wanted]
+    if "clip_range" in saved:
+        return PPO
+    return DQN if "exploration_rate" in saved else A2C
+
+
+def _check_extractor(file: Path, saved: dict[str, Any], model: BaseAlgorithm) -> None:
+    """Compare the class of the network with the one that the file names in plain text."""
+    named = (saved.get("policy_kwargs") or {}).get("features_extractor_class")
+    if named is None:  # the policy's own default; a class that moved fails with the policy itself
+        return
+    built = str(model.policy.features_extractor_class)
+    if built != named:
+        raise InputError(f"{file} was saved with the extractor {named}, but loads with {built}")

@@ -1,0 +1,104 @@
+"""The command line: flags, refusals in one line, exit codes."""
+
+import json
+
+import pytest
+
+from rl_coordconv.cli import main
+from rl_coordconv.cli.train import parse_options
+from rl_coordconv.errors import InputError
+from rl_coordconv.version import __version__
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("train", "evaluate", "curves", "benchmark"):
+        assert f"  {command}" in text
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"rl-coordconv {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["trian"], "unknown command 'trian'; did you mean 'train'?"),
+        (["train"], "--game is needed"),
+        (["train", "--game", "Pogn"], "Pong"),
+        (["train", "--game", "Pong", "--extractor", "coordcon"], "did you mean 'coordconv'"),
+        (["train", "--game", "Pong", "--extractor-kwargs", "with_r"], "not of the form KEY=VALUE"),
+        (["train", "--game", "Pong", "--extractor-kwargs", "with_rr=true"], "with_r"),
+        (["train", "--game", "Pong", "--agent", "mine.yaml"], "'mine.yaml' does not exist"),
+        (["train", "--game", "Pong", "--n-envs", "3"], "batch_size 256 does not divide"),
+        (["train", "--resume", "nowhere"], "is not a run directory"),
+        (["train", "--resume", "nowhere", "--seed", "1"], "--seed 1 cannot be changed"),
+        (["evaluate", "nowhere"], "is not a run directory"),
+        (["evaluate", "nowhere", "--episodes", "0"], "--episodes 0 is not at least 1"),
+        (["curves", "nowhere"], "is not a run directory"),
+        (["benchmark", "lyer"], "did you mean 'layer'"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(argv, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_flag_is_refused_with_the_closest(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--game", "Pong", "--total-timestep", "5"])
+    assert stop.value.code == 2
+    assert "--total-timesteps" in capsys.readouterr().err
+
+
+def test_options_are_read_as_yaml_scalars():
+    pairs = ("with_r=true", "features_dim=256", "coordinate_init=zero", "gain=0.5")
+    assert parse_options(pairs) == {
+        "with_r": True, "features_dim": 256, "coordinate_init": "zero", "gain": 0.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", [("a=1", "a=2"), ("=1",), ("a",), ("a=[1]",), ("a=",)])
+def test_options_that_make_no_sense_are_refused(pairs):
+    with pytest.raises(InputError):
+        parse_options(pairs)
+
+
+def test_train_evaluate_and_curves_in_a_row(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--game", "Breakout", "--agent", "a2c", "--total-timesteps", "800", "--n-envs", "2",
+             "--eval-episodes", "1", "--device", "cpu", "--extractor-kwargs", "with_r=true"]  # fmt: skip
+    assert main(["train", *flags]) == 0
+    text = capsys.readouterr().out
+    run = next(path for path in (tmp_path / "runs").iterdir())
+    assert f"model     runs/{run.name}/model.zip" in text
+    assert "Breakout, a2c, coordconv, seed 0: done, 800 agent steps in" in text
+    assert "raw score mean" in text
+
+    assert main(["train", *flags]) == 0
+    assert "already trained" in capsys.readouterr().out
+
+    command = [
+        "evaluate",
+        str(run),
+        "--episodes",
+        "2",
+        "--ablate-coordinates",
+        "--output",
+        "e.json",
+    ]
+    assert main(command) == 0
+    assert "taking the coordinates away cost" in capsys.readouterr().out
+    outcome = json.loads((tmp_path / "e.json").read_text())
+    assert len(outcome["intact"]["returns"]) == len(outcome["ablated"]["returns"]) == 2
+
+    assert main(["curves", str(run), "--output", "curves.png"]) == 0
+    assert "| Breakout | a2c | coordconv | 0 | 800 |" in capsys.readouterr().out
+    assert (tmp_path / "curves.png").stat().st_size > 10_000

@@ -1,0 +1,147 @@
+"""Judging: whole games, raw scores, own seeds, and what the coordinates are worth."""
+
+from io import StringIO
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from rl_coordconv.envs import AtariVecEnv, load_protocol
+from rl_coordconv.errors import InputError
+from rl_coordconv.experiments.evaluate import (
+    Ablation,
+    Evaluation,
+    ablate_coordinates,
+    load_agent,
+    play,
+)
+from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv.experiments.summary import describe_ablation, describe_evaluation
+from rl_coordconv.experiments.train import train
+from rl_coordconv.experiments.video import film_game
+from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs.seeds import evaluation_seed
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, small_ppo):
+    """Return a run of a few steps of Breakout, whose random games are short."""
+    config = resolve_run(
+        "Breakout", agent=small_ppo, total_timesteps=32, eval_episodes=0, device="cpu"
+    )
+    run = RunDirectory.create(config, tmp_path_factory.mktemp("runs"))
+    train(run, Console(file=StringIO()))
+    return run
+
+
+def test_it_counts_whole_games_with_raw_scores_on_the_evaluation_seeds(trained):
+    agent = load_agent(trained, "cpu")
+    evaluation = play(agent, 2)
+    assert evaluation.seed == evaluation_seed(0)
+
+    # The same games by hand: lives go on, rewards add up unclipped until all five are lost.
+    env = AtariVecEnv(
+        "Breakout", 2, protocol=load_protocol("deepmind").for_evaluation(), seed=evaluation.seed
+    )
+    torch.manual_seed(evaluation.seed)
+    observation, totals, finished = env.reset(), np.zeros(2), {}
+    while len(finished) < 2:
+        actions, _ = agent.policy.predict(observation, deterministic=False)
+        observation, rewards, dones, infos = env.step(actions)
+        totals += rewards
+        for index in np.flatnonzero(dones):
+            finished.setdefault(index, (totals[index], infos[index]["episode"]["l"]))
+    env.close()
+    assert sorted(evaluation.returns) == sorted(score for score, _ in finished.values())
+    assert sorted(evaluation.lengths) == sorted(length for _, length in finished.values())
+    assert evaluation.mean == np.mean(evaluation.returns)
+    assert evaluation.std == np.std(evaluation.returns)
+    assert evaluation.human_normalized_mean == pytest.approx((evaluation.mean - 1.7) / 28.8)
+
+
+def test_the_same_repetition_plays_the_same_games_and_another_plays_others(trained):
+    agent = load_agent(trained, "cpu")
+    first, again, other = play(agent, 4), play(agent, 4), play(agent, 4, repetition=1)
+    assert first == again
+    assert other.seed != first.seed
+    assert (first.returns, first.lengths) != (other.returns, other.lengths)
+
+
+def test_ablation_zeroes_the_coordinates_and_puts_them_back(trained):
+    agent = load_agent(trained, "cpu")
+    observation = torch.randint(0, 256, (1, 4, 84, 84), dtype=torch.uint8)
+    with torch.no_grad():
+        before = agent.policy.extract_features(observation)
+        result = ablate_coordinates(agent, 2)
+        after = agent.policy.extract_features(observation)
+    assert torch.equal(before, after)
+    assert result.ablated.ablated
+    assert not result.intact.ablated
+    assert result.ablated.seed == result.intact.seed
+    assert result.lost == result.intact.mean - result.ablated.mean
+
+
+def test_ablation_without_coordinates_is_refused(tmp_path, small_ppo):
+    config = resolve_run(
+        "Pong", extractor="cnn", agent=small_ppo, total_timesteps=32, eval_episodes=0
+    )
+    run = RunDirectory.create(config, tmp_path)
+    train(run, Console(file=StringIO()))
+    with pytest.raises(InputError, match="extractor 'cnn' has no coordinate channels"):
+        ablate_coordinates(load_agent(run, "cpu"), 1)
+
+
+def evaluation(mean, **changes):
+    values = {"game": "Pong", "num_timesteps": 1, "protocol": "deepmind", "deterministic": False,
+              "seed": 0, "returns": [mean], "lengths": [1], "mean": mean, "median": mean,
+              "std": 0.0, "human_normalized_mean": 0.5}  # fmt: skip
+    return Evaluation(**(values | changes))
+
+
+def test_what_was_lost_is_a_share_of_what_was_learned():
+    ablation = Ablation(evaluation(-0.7), evaluation(-10.7, ablated=True))
+    assert ablation.lost == pytest.approx(10.0)
+    assert ablation.share_lost == pytest.approx(0.5)  # a random agent has -20.7
+    text = describe_ablation(ablation)
+    assert "played without coordinates 1 whole games" in text
+    assert "cost 10.0 points of the mean, 50% of what the agent has over a random one" in text
+    assert Ablation(evaluation(-21.0), evaluation(-21.0)).share_lost is None
+
+
+def test_a_score_is_told_beside_the_random_and_the_human_one():
+    text = describe_evaluation(evaluation(-3.0))
+    assert "raw score mean -3.0, median -3.0, standard deviation 0.0" in text
+    assert "random agent -20.7, human 14.6: human-normalised 0.50" in text
+
+
+def test_no_games_and_no_model_are_refused(trained, tmp_path):
+    with pytest.raises(InputError, match="episodes 0 is not at least 1"):
+        play(load_agent(trained, "cpu"), 0)
+    with pytest.raises(InputError, match="is not a run directory"):
+        load_agent(RunDirectory(tmp_path))
+    fresh = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    with pytest.raises(InputError, match=r"holds no saved policy yet \(status: pending\)"):
+        load_agent(fresh)
+
+
+def test_a_game_is_filmed_in_colour_and_real_time(trained, tmp_path):
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    path = tmp_path / "game.mp4"
+    score, seconds = film_game(load_agent(trained, "cpu"), path)
+    assert score >= 0
+    reader = imageio_ffmpeg.read_frames(str(path))
+    facts = next(reader)
+    frames = [np.frombuffer(frame, np.uint8).reshape(630, 480, 3) for frame in reader]
+    assert facts["size"] == (480, 630)
+    assert facts["fps"] == 15
+    assert len(frames) == round(seconds * 15)
+    # The bricks' rows differ in hue: the film shows the screen, not the agent's grey 84 x 84.
+    colours = np.unique(frames[0].reshape(-1, 3) // 32, axis=0)
+    assert (colours.max(axis=1) != colours.min(axis=1)).sum() >= 4
+    assert any(not np.array_equal(frames[0], frame) for frame in frames[1:])
+
+
+def test_a_film_into_a_folder_that_is_not_there_is_refused(trained, tmp_path):
+    with pytest.raises(InputError, match=r"the folder .*nowhere for the video does not exist"):
+        film_game(load_agent(trained, "cpu"), tmp_path / "nowhere" / "game.mp4")

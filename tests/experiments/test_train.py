@@ -1,0 +1,203 @@
+"""Whole trainings on the real game, small: files, interruption, resuming, failure."""
+
+import csv
+import json
+import os
+import signal
+from io import StringIO
+
+import pytest
+import torch
+from rich.console import Console
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from rl_coordconv.experiments import train as train_module
+from rl_coordconv.experiments.callbacks import NonFiniteLossError
+from rl_coordconv.experiments.evaluate import load_agent
+from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv.experiments.train import train
+from rl_coordconv.runs import RunDirectory, RunState, read_metrics
+
+
+def start(tmp_path, agent, **changes) -> RunDirectory:
+    options = {"total_timesteps": 64, "eval_episodes": 0, "device": "cpu"} | changes
+    return RunDirectory.create(resolve_run("Pong", agent=agent, **options), tmp_path)
+
+
+def quiet() -> Console:
+    return Console(file=StringIO())
+
+
+class SignalAt(BaseCallback):
+    """Send this process a signal at an agent step."""
+
+    def __init__(self, step: int, number: int) -> None:
+        super().__init__()
+        self.at, self.number = step, number
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps == self.at:
+            os.kill(os.getpid(), self.number)
+        return True
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch):
+    """Make the trainings of a test receive a signal at a step."""
+
+    def arrange(step: int, number: int = signal.SIGINT) -> None:
+        original = train_module.CheckLosses
+
+        def check_losses_and_signal():
+            monkeypatch.setattr(train_module, "CheckLosses", original)
+            return SignalAt(step, number)
+
+        monkeypatch.setattr(train_module, "CheckLosses", check_losses_and_signal)
+
+    return arrange
+
+
+def test_a_run_leaves_every_file_of_its_contract(tmp_path, small_ppo):
+    run = start(tmp_path, small_ppo, extractor="coordconv-all", eval_episodes=1)
+    assert train(run, quiet(), ["python", "train_atari.py", "--game", "Pong"]) == 0
+
+    status = run.status()
+    assert (status.state, status.num_timesteps, status.resumes) == (RunState.DONE, 64, 0)
+    assert run.command_file.read_text() == "python train_atari.py --game Pong\n"
+    environment = json.loads(run.environment_file.read_text())
+    assert environment["packages"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert environment["precision"] == "fp32"
+    names = {path.name for path in run.path.iterdir()}
+    assert {"config.yaml", "metrics.jsonl", "monitor.csv", "checkpoints", "evaluation.json",
+            "model.zip", "policy.safetensors", "policy.json"} <= names  # fmt: skip
+
+    steps = [row["step"] for row in read_metrics(run.metrics_file)]
+    assert steps == [32, 64, 64]
+    last = read_metrics(run.metrics_file)[-1]
+    tags = {"train/loss", "train/value_loss", "train/entropy_loss", "time/fps"}
+    norms = {f"coordconv/features_extractor.cnn.{index}/coordinate_to_image_weight_norm"
+             for index in (0, 2, 4)}  # fmt: skip
+    assert tags <= set(last)
+    first = read_metrics(run.metrics_file)[0]
+    assert norms <= set(first)
+    assert all(0 < first[tag] < 2 for tag in norms)
+    events = EventAccumulator(str(run.path))
+    events.Reload()
+    assert norms <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("train/loss")] == [64, 64]
+
+    evaluation = json.loads(run.evaluation_file.read_text())
+    assert len(evaluation["returns"]) == 1
+    assert -21 <= evaluation["mean"] == evaluation["returns"][0] <= 21
+    assert evaluation["human_normalized_mean"] == pytest.approx(
+        (evaluation["mean"] + 20.7) / (14.6 + 20.7)
+    )
+
+
+def test_the_saved_model_loads_in_plain_sb3_and_decides_the_same(tmp_path, small_a2c):
+    run = start(tmp_path, small_a2c)
+    train(run, quiet())
+    model = A2C.load(run.model_file, device="cpu")
+    policy = load_agent(run, "cpu").policy
+    observation = torch.randint(0, 256, (3, 4, 84, 84), dtype=torch.uint8)
+    with torch.no_grad():
+        ours = policy.get_distribution(observation).distribution.logits
+        plain = model.policy.get_distribution(observation).distribution.logits
+    assert torch.allclose(ours, plain, atol=1e-5)
+
+
+def test_a_run_that_is_done_is_left_alone(tmp_path, small_ppo):
+    run = start(tmp_path, small_ppo)
+    train(run, quiet())
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
+    assert train(run, quiet()) == 0
+    after = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
+    before.pop(run.path / ".lock"), after.pop(run.path / ".lock")
+    assert after == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_resuming_goes_on_without_a_seam(
+    tmp_path, small_ppo, interrupt_at, number, code
+):
+    run = start(tmp_path, small_ppo, total_timesteps=128)
+    interrupt_at(40, number)  # in the middle of the second rollout
+    assert train(run, quiet()) == code
+    status = run.status()
+    assert (status.state, status.num_timesteps) == (RunState.INTERRUPTED, 64)
+    assert PPO.load(run.model_file, device="cpu").num_timesteps == 64
+
+    assert train(run, quiet()) == 0
+    status = run.status()
+    assert (status.state, status.num_timesteps, status.resumes) == (RunState.DONE, 128, 1)
+    steps = [row["step"] for row in read_metrics(run.metrics_file)]
+    assert steps == [32, 64, 96, 128, 128]
+    rates = [row["train/learning_rate"] for row in read_metrics(run.metrics_file)
+             if "train/learning_rate" in row]  # fmt: skip
+    assert rates[-1] == pytest.approx(0.0)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_interrupted_and_resumed_learns_the_schedule_of_an_uninterrupted_run(
+    tmp_path, small_ppo, interrupt_at
+):
+    whole = start(tmp_path / "whole", small_ppo, total_timesteps=96)
+    train(whole, quiet())
+    broken = start(tmp_path / "broken", small_ppo, total_timesteps=96)
+    interrupt_at(32)
+    train(broken, quiet())
+    train(broken, quiet())
+
+    def rates(run):
+        rows = read_metrics(run.metrics_file)
+        return {r["step"]: r["train/learning_rate"] for r in rows if "train/learning_rate" in r}
+
+    assert rates(broken)[96] == rates(whole)[96]
+    # Up to the interruption the two are the same training, to the last bit.
+    first_whole, first_broken = (read_metrics(run.metrics_file)[0] for run in (whole, broken))
+    for row in (first_whole, first_broken):
+        for key in [key for key in row if key.startswith("time/")]:
+            del row[key]
+    assert first_whole == first_broken
+
+
+def test_the_same_seed_trains_the_same_weights(tmp_path, small_ppo):
+    states = []
+    for name in ("a", "b"):
+        run = start(tmp_path / name, small_ppo, seed=5)
+        train(run, quiet())
+        states.append(PPO.load(run.model_file, device="cpu").policy.state_dict())
+    for key, value in states[0].items():
+        assert torch.equal(value, states[1][key]), key
+
+
+def test_a_loss_that_is_not_finite_fails_the_run_and_says_so(tmp_path, small_ppo, monkeypatch):
+    run = start(tmp_path, small_ppo)
+    original = PPO.train
+
+    def poisoned(self):
+        original(self)
+        self.logger.record("train/loss", float("nan"))
+
+    monkeypatch.setattr(PPO, "train", poisoned)
+    with pytest.raises(NonFiniteLossError, match="train/loss is nan after 32 agent steps"):
+        train(run, quiet())
+    status = run.status()
+    assert status.state is RunState.FAILED
+    assert status.error == "NonFiniteLossError: train/loss is nan after 32 agent steps"
+    assert not run.model_file.exists()
+
+
+def test_finished_games_are_kept_in_monitor_csv(tmp_path, small_a2c):
+    run = start(tmp_path, small_a2c, total_timesteps=4000)
+    train(run, quiet())
+    lines = run.episodes_file.read_text().splitlines()
+    assert json.loads(lines[0].removeprefix("#"))["env_id"] == "Pong"
+    rows = list(csv.DictReader(lines[1:]))
+    assert rows
+    for row in rows:
+        assert -21 <= float(row["r"]) <= 21
+        assert int(row["l"]) > 3000  # emulator frames: a lost game of Pong lasts that long
+        assert int(row["step"]) <= 4000

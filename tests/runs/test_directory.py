@@ -1,0 +1,68 @@
+"""A run's directory: made once, held by one process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv.runs import RunDirectory, RunState
+
+
+def test_the_same_configuration_finds_its_directory_again(tmp_path):
+    config = resolve_run("Pong")
+    run = RunDirectory.create(config, tmp_path)
+    again = RunDirectory.create(config, tmp_path)
+    assert run.path == again.path == tmp_path / config.name
+    assert again.config() == config
+    assert again.status().state is RunState.PENDING
+
+
+def test_a_directory_with_another_configuration_is_refused(tmp_path):
+    config = resolve_run("Pong")
+    run = RunDirectory.create(config, tmp_path)
+    resolve_run("Pong", seed=1).save(run.config_file)
+    with pytest.raises(InputError, match="holds another configuration"):
+        RunDirectory.create(config, tmp_path)
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(InputError, match="cannot make the run directory"):
+        RunDirectory.create(resolve_run("Pong"), tmp_path / "runs")
+
+
+def test_commands_are_kept_one_a_line_as_a_shell_would_take_them(tmp_path):
+    run = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    run.record_command(["python", "train.py", "--game", "Ms Pacman"])
+    run.record_command(["python", "train.py", "--resume", "x"])
+    assert run.command_file.read_text() == (
+        "python train.py --game 'Ms Pacman'\npython train.py --resume x\n"
+    )
+
+
+HOLDER = """
+import sys
+from rl_coordconv.runs import RunDirectory
+with RunDirectory(sys.argv[1]).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
+    run = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(run.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="is being trained by another process"), run.locked():
+            pass
+        holder.kill()
+    with run.locked():
+        pass

@@ -1,0 +1,91 @@
+"""The house's rules: which room may import which, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rl_coordconv
+
+PACKAGE = Path(rl_coordconv.__file__).parent
+ALLOWED = {
+    "layers": set(),
+    "envs": set(),
+    "extractors": {"layers"},
+    "agents": {"layers", "extractors"},
+    "runs": {"agents", "envs"},
+    "experiments": {"layers", "extractors", "agents", "envs", "runs"},
+    "reports": {"runs", "envs"},
+    "benchmarks": {"layers", "extractors", "envs", "agents", "runs"},
+    "cli": {"experiments", "reports", "benchmarks", "runs"},
+}
+"""Which rooms a room may import; the files beside the rooms are open to all."""
+
+
+def rooms() -> list[str]:
+    return sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_every_room_has_its_rule():
+    assert rooms() == sorted(ALLOWED)
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_arrows_point_one_way(room):
+    for path in (PACKAGE / room).rglob("*.py"):
+        parts = [name.split(".") for name in imported_modules(path)]
+        used = {part[1] for part in parts if part[0] == "rl_coordconv" and len(part) > 1}
+        wrong = (used & set(ALLOWED)) - ALLOWED[room] - {room}
+        assert not wrong, f"{path.relative_to(PACKAGE)} imports {sorted(wrong)}"
+
+
+def test_layers_need_torch_alone():
+    for path in (PACKAGE / "layers").glob("*.py"):
+        names = {name.split(".")[0] for name in imported_modules(path)}
+        foreign = names - set(sys.stdlib_module_names) - {"rl_coordconv", "torch"}
+        assert not foreign, f"{path.name} imports {sorted(foreign)}"
+
+
+def test_envs_know_no_network():
+    for path in (PACKAGE / "envs").glob("*.py"):
+        assert not {n for n in imported_modules(path) if n.split(".")[0] == "torch"}, path.name
+
+
+HEAVY = ("torch", "stable_baselines3", "matplotlib", "tensorboard", "ray", "ale_py", "cv2")
+
+
+@pytest.mark.parametrize("statement", ["import rl_coordconv", "import rl_coordconv.cli"])
+def test_importing_is_light(statement):
+    code = f"import sys; {statement}; print(*[n for n in {HEAVY!r} if n in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == []
+
+
+def test_the_presets_folders_hold_no_python():
+    root = PACKAGE.parent
+    for folder in ("agents", "envs"):
+        assert not list((root / folder).rglob("*.py"))
+
+
+def test_scripts_are_thin_doors():
+    for path in (PACKAGE.parent / "scripts").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf8"))
+        assert len(tree.body) <= 8, path.name
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)], path.name
