@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import gymnasium as gym
-import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space
 
 from rl_coordconv.errors import InputError
+
+LARGEST_STANDARDISED = 10
+"""What stable-baselines3's VecNormalize clips standardised images to."""
 
 
 def check_image_space(
@@ -41,42 +46,35 @@ def check_image_space(
 
 def _check_channels_first(space: spaces.Box, user: str) -> None:
     channels, height, width = space.shape
-    if channels <= min(height, width):
+    if channels < min(height, width):
         return
     if width < min(channels, height):
         hint = "the channels seem to come last"
     else:
-        hint = "the first side is taken for the channels, and it is not the smallest"
+        hint = "the first side should be the channels, but is not the smallest"
     raise InputError(
         f"{user} was given {space.shape}, but needs (channels, height, width); {hint}. "
-        "stable-baselines3 moves the channels of uint8 images to the front by itself; for other "
-        "images wrap the environment in gymnasium.wrappers.TransformObservation"
+        "stable-baselines3 takes the smallest side of a uint8 image for its channels, and moves it "
+        "to the front if it is the last; bring other images into that order yourself, for example "
+        "with gymnasium.wrappers.TransformObservation"
     )
 
 
 def _check_range(space: spaces.Box, user: str, normalized_image: bool) -> None:
-    # Coordinates lie in [-1, 1]; beside pixels of up to 255 they would be as good as absent.
-    if space.dtype == np.uint8:
-        if normalized_image:
-            raise InputError(
-                f"{user} was told by normalize_images=False that images come scaled, but was given "
-                f"uint8 pixels in [{space.low.min()}, {space.high.max()}]: leave normalize_images "
-                "out, or give float images in [0, 1]"
-            )
-        if space.low.min() != 0 or space.high.max() != 255:
-            raise InputError(
-                f"{user} needs uint8 images with bounds [0, 255], which are scaled by 1/255, not "
-                f"[{space.low.min()}, {space.high.max()}]"
-            )
-        return
-    low, high = float(space.low.min()), float(space.high.max())
-    if (np.isfinite(low) and low < -1) or (np.isfinite(high) and high > 1):
-        raise InputError(
-            f"{user} was given a float image in [{low:g}, {high:g}]; scale it to [0, 1] or "
-            "[-1, 1], as coordinates lie in [-1, 1], or use uint8"
-        )
+    low, high = space.low.min().item(), space.high.max().item()
+    given = f"{space.dtype} images in [{low:g}, {high:g}]"
     if not normalized_image:
+        if is_image_space(space):
+            return
         raise InputError(
-            f"{user} was given a float image ({space.dtype}, [{low:g}, {high:g}]): pass "
-            "normalize_images=False in policy_kwargs, or use uint8 in [0, 255]"
+            f"{user} was given {given}; only uint8 in [0, 255] is scaled by stable-baselines3. For "
+            "images that come scaled pass normalize_images=False in policy_kwargs"
+        )
+    # Coordinates lie in [-1, 1]; beside pixels of up to 255 they would be as good as absent.
+    limit = LARGEST_STANDARDISED if low < 0 else 1
+    if any(math.isfinite(bound) and abs(bound) > limit for bound in (low, high)):
+        raise InputError(
+            f"{user} was given {given} and normalize_images=False, which means that they come "
+            f"scaled: allowed are [0, 1], or [{-LARGEST_STANDARDISED}, {LARGEST_STANDARDISED}] for "
+            "standardised ones. Leave normalize_images out for uint8 in [0, 255], or scale them"
         )

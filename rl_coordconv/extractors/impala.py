@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import gymnasium as gym
 import torch
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 from torch import Tensor, nn
 
+from rl_coordconv.errors import InputError
+from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
-from rl_coordconv.extractors.nature import Where, check_where, like
+from rl_coordconv.extractors.replacing import (
+    CoordinateInit,
+    Where,
+    keep_zero_coordinates,
+    replace_convolutions,
+)
 from rl_coordconv.layers import CoordConv2d
 
 CHANNELS = (16, 32, 32)
@@ -18,62 +28,78 @@ SMALLEST_SIDE = 8
 
 
 @public
-class ImpalaCNN(BaseFeaturesExtractor):
+class ImpalaCNN(NatureCNN):
     """The deep residual network of IMPALA: three stages of a convolution and two residual blocks.
 
+    It shares no layer with NatureCNN; it descends from it because only to those stable-baselines3
+    tells ``normalize_images``.
+
     Args:
-        observation_space: images (channels, height, width) of at least 8 x 8 pixels: uint8, or,
-            with ``normalize_images=False``, floats in [0, 1] or [-1, 1].
+        observation_space: images (channels, height, width) of at least 8 x 8 pixels: uint8 in
+            [0, 255], or, with ``normalize_images=False``, any type in [0, 1] or standardised to
+            [-10, 10].
         features_dim: units of the last layer.
+        normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
         where: None for plain convolutions, ``"first"`` for coordinates in the first one, ``"all"``
-            for coordinates in every one.
-        with_r: also give the distance from the centre.
+            for coordinates in all fifteen.
+        with_r: also give the distance from the centre; needs ``where``.
+        coordinate_init: as for `CoordConvCNN`; needs ``where``.
 
     Shape:
-        (N, channels, height, width) -> (N, features_dim).
+        (N, channels, height, width), scaled -> (N, features_dim).
 
     Raises:
         InputError: the observation space or a value is not allowed.
 
     Source:
-        Espeholt et al. 2018 (arXiv 1802.01561), figure 3, right; without its LSTM.
+        Espeholt et al. 2018 (arXiv 1802.01561), figure 3, right: 16, 32 and 32 channels, and 256
+        units. Without its LSTM, its instruction input, its last reward and its last action.
     """
 
     def __init__(
         self,
         observation_space: gym.Space,
         features_dim: int = 256,
+        normalized_image: bool = False,
         *,
         where: Where | None = None,
         with_r: bool = False,
+        coordinate_init: CoordinateInit = "default",
     ) -> None:
+        options: dict[str, Any] = {"with_r": with_r, "coordinate_init": coordinate_init}
+        check_arguments(options | {"features_dim": features_dim})
         if where is not None:
-            check_where(where)
-        # SB3 tells normalize_images only to NatureCNN's kin; the type of the image says it as well.
+            check_arguments({"where": where})
+        elif with_r or coordinate_init != "default":
+            raise InputError("with_r and coordinate_init need where='first' or where='all'")
         image = check_image_space(
             observation_space,
             type(self).__name__,
             smallest_side=SMALLEST_SIDE,
-            normalized_image=observation_space.dtype is not None
-            and observation_space.dtype.kind == "f",
+            normalized_image=normalized_image,
         )
-        super().__init__(observation_space, features_dim)
-        stages = []
-        inputs = image.shape[0]
-        for channels in CHANNELS:
-            stages.append(_Stage(inputs, channels))
-            inputs = channels
-        self.cnn = nn.Sequential(*stages, nn.ReLU(), nn.Flatten())
+        BaseFeaturesExtractor.__init__(self, observation_space, features_dim)
+        self.coordinate_init = coordinate_init
+        self.cnn = _make_stages(image.shape[0])
         if where is not None:
-            _add_coordinates(self.cnn, where, with_r)
+            replace_convolutions(self.cnn, CoordConv2d, where=where, **options)
         with torch.no_grad():
             size = self.cnn(torch.zeros(1, *image.shape)).shape[1]
         self.linear = nn.Sequential(nn.Linear(size, features_dim), nn.ReLU())
 
-    def forward(self, observations: Tensor) -> Tensor:
-        """Return the features of images."""
-        features: Tensor = self.linear(self.cnn(observations))
-        return features
+    def apply(self, fn: Callable[[nn.Module], Any]) -> Self:
+        """Apply a function to every module; zero coordinate weights survive initialisation."""
+        super().apply(fn)
+        keep_zero_coordinates(self, fn, self.coordinate_init)
+        return self
+
+
+def _make_stages(inputs: int) -> nn.Sequential:
+    stages = []
+    for channels in CHANNELS:
+        stages.append(_Stage(inputs, channels))
+        inputs = channels
+    return nn.Sequential(*stages, nn.ReLU(), nn.Flatten())
 
 
 class _Stage(nn.Module):
@@ -98,14 +124,3 @@ class _ResidualBlock(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         inner = self.first_conv(torch.relu(images))
         return images + self.second_conv(torch.relu(inner))
-
-
-def _add_coordinates(network: nn.Module, where: Where, with_r: bool) -> None:
-    found = [
-        (parent, name)
-        for parent in network.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, nn.Conv2d)
-    ]
-    for parent, name in found[:1] if where == "first" else found:
-        setattr(parent, name, like(getattr(parent, name), CoordConv2d, with_r))

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Self
 
 import gymnasium as gym
 from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
-from rl_coordconv.errors import InputError, closest
+from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
+from rl_coordconv.extractors.replacing import (
+    CoordinateInit,
+    ExtraLayer,
+    Where,
+    keep_zero_coordinates,
+    replace_convolutions,
+)
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d
 
 SMALLEST_SIDE = 36
 """Three convolutions, 8/4, 4/2 and 3/1, shrink 36 pixels to a single one."""
 
-Where = Literal["first", "all"]
-
 
 class _ExtraChannelCNN(NatureCNN):
-    """NatureCNN with some of its convolutions given extra channels."""
+    """NatureCNN with some of its convolutions given extra channels.
 
-    layer: type[CoordConv2d] | type[ConstantConv2d]
+    It descends from NatureCNN because only to those stable-baselines3 tells ``normalize_images``.
+    """
+
+    layer: ExtraLayer
 
     def __init__(
         self,
@@ -32,8 +41,14 @@ class _ExtraChannelCNN(NatureCNN):
         *,
         where: Where = "first",
         with_r: bool = False,
+        coordinate_init: CoordinateInit = "default",
     ) -> None:
-        check_where(where)
+        options: dict[str, Any] = {
+            "where": where,
+            "with_r": with_r,
+            "coordinate_init": coordinate_init,
+        }
+        check_arguments(options | {"features_dim": features_dim})
         check_image_space(
             observation_space,
             type(self).__name__,
@@ -41,7 +56,14 @@ class _ExtraChannelCNN(NatureCNN):
             normalized_image=normalized_image,
         )
         super().__init__(observation_space, features_dim, normalized_image)
-        replace_convolutions(self.cnn, self.layer, where=where, with_r=with_r)
+        self.coordinate_init = coordinate_init
+        replace_convolutions(self.cnn, self.layer, **options)
+
+    def apply(self, fn: Callable[[nn.Module], Any]) -> Self:
+        """Apply a function to every module; zero coordinate weights survive initialisation."""
+        super().apply(fn)
+        keep_zero_coordinates(self, fn, self.coordinate_init)
+        return self
 
 
 @public
@@ -50,20 +72,24 @@ class CoordConvCNN(_ExtraChannelCNN):
 
     Nothing else differs from stable-baselines3's NatureCNN. Outside `extractor_policy_kwargs`
     pass ``net_arch=[]`` beside it, because SB3 gives every extractor but NatureCNN two more hidden
-    layers of 64 units. In RL Zoo's command line::
+    layers of 64 units. In RL Zoo's command line (without the line break)::
 
-        -params policy_kwargs:"dict(features_extractor_class=get_class_by_name('rl_coordconv.CoordConvCNN'), net_arch=[])"
+        -params policy_kwargs:"dict(net_arch=[],
+        features_extractor_class=get_class_by_name('rl_coordconv.CoordConvCNN'))"
 
     Args:
-        observation_space: images (channels, height, width) of at least 36 x 36 pixels: uint8, or,
-            with ``normalize_images=False``, floats in [0, 1] or [-1, 1].
+        observation_space: images (channels, height, width) of at least 36 x 36 pixels: uint8 in
+            [0, 255], or, with ``normalize_images=False``, any type in [0, 1] or standardised to
+            [-10, 10].
         features_dim: units of the last layer.
         normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
         where: ``"first"`` or ``"all"`` convolutions.
         with_r: also give the distance from the centre.
+        coordinate_init: ``"default"`` initialises the coordinate weights as the rest, ``"zero"``
+            to zero, so that training begins with a plain NatureCNN.
 
     Shape:
-        (N, channels, height, width) -> (N, features_dim).
+        (N, channels, height, width), scaled -> (N, features_dim).
 
     Raises:
         InputError: the observation space or a value is not allowed.
@@ -71,7 +97,7 @@ class CoordConvCNN(_ExtraChannelCNN):
     Source:
         Mnih et al. 2015; Liu et al. 2018. Liu et al. do not say which layers of their Atari agent
         were CoordConv layers.
-    """  # noqa: E501
+    """
 
     layer = CoordConv2d
 
@@ -88,40 +114,3 @@ class PlaceboCNN(_ExtraChannelCNN):
     """
 
     layer = ConstantConv2d
-
-
-def check_where(where: str) -> None:
-    """Refuse what is neither ``"first"`` nor ``"all"``."""
-    if where in ("first", "all"):
-        return
-    nearest = closest(str(where), ("first", "all"), most=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    raise InputError(f"unknown where={where!r}{hint} (allowed: 'first', 'all')")
-
-
-def replace_convolutions(
-    network: nn.Sequential,
-    layer: type[CoordConv2d] | type[ConstantConv2d],
-    *,
-    where: Where,
-    with_r: bool,
-) -> None:
-    """Replace the first or all convolutions of a sequence, in place."""
-    indices = [index for index, part in enumerate(network) if isinstance(part, nn.Conv2d)]
-    for index in indices[:1] if where == "first" else indices:
-        network[index] = like(network[index], layer, with_r)
-
-
-def like(
-    conv: nn.Module, layer: type[CoordConv2d] | type[ConstantConv2d], with_r: bool
-) -> CoordConv2d | ConstantConv2d:
-    """Return a new layer with the geometry of a convolution and extra channels."""
-    assert isinstance(conv, nn.Conv2d)
-    return layer(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,  # type: ignore[arg-type]
-        conv.stride,  # type: ignore[arg-type]
-        conv.padding,  # type: ignore[arg-type]
-        with_r=with_r,
-    )

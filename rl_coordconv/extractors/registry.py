@@ -9,6 +9,7 @@ from typing import Any
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 
 from rl_coordconv.errors import InputError, closest, unknown_name
+from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN
@@ -26,7 +27,7 @@ class Extractor:
 
     cls: type[BaseFeaturesExtractor]
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = ("features_dim", "with_r")
+    options: tuple[str, ...] = ("features_dim", "with_r", "coordinate_init")
 
 
 EXTRACTORS: dict[str, Extractor] = {
@@ -41,13 +42,13 @@ EXTRACTORS: dict[str, Extractor] = {
 
 
 def find_extractor(name: str, options: Mapping[str, Any]) -> tuple[Extractor, dict[str, Any]]:
-    """Return an extractor and the complete arguments of its class.
+    """Return an extractor and the arguments for its class: what the name fixes, and the options.
 
     Raises:
         UnknownNameError: no extractor has this name.
         InputError: an option that it does not have, or a value that is not allowed.
     """
-    if name not in EXTRACTORS:
+    if not isinstance(name, str) or name not in EXTRACTORS:
         raise unknown_name("extractor", name, EXTRACTORS)
     extractor = EXTRACTORS[name]
     for option, value in options.items():
@@ -69,7 +70,9 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
     Args:
         name: ``cnn`` (SB3's NatureCNN), ``coordconv``, ``coordconv-all``, ``placebo``, ``impala``
             or ``impala-coordconv``.
-        **options: ``features_dim`` (an integer) and, where there are extra channels, ``with_r``.
+        **options: ``features_dim`` (an integer) and, where there are extra channels, ``with_r``
+            (also the distance from the centre) and ``coordinate_init`` (``"default"``, or
+            ``"zero"`` to begin as the plain network).
 
     Returns:
         A new dictionary, for every policy of stable-baselines3 and sb3-contrib that takes images.
@@ -89,20 +92,15 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
 def _check_option(name: str, extractor: Extractor, option: str, value: Any) -> None:
     if option in extractor.fixed:
         raise InputError(
-            f"option {option!r} of extractor {name!r} is {extractor.fixed[option]!r} by its name; "
-            "choose another name instead"
+            f"option {option}={value!r} of extractor {name!r}: the name already says "
+            f"{extractor.fixed[option]!r}; choose another name instead"
         )
     if option not in extractor.options:
         nearest = closest(option, extractor.options, most=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         allowed = ", ".join(extractor.options)
         raise InputError(f"extractor {name!r} has no option {option!r}{hint} (allowed: {allowed})")
-    if option == "with_r" and not isinstance(value, bool):
-        raise InputError(f"option 'with_r' of extractor {name!r} is {value!r}, not true or false")
-    if option == "features_dim" and (
-        isinstance(value, bool) or not isinstance(value, int) or value < 1
-    ):
-        raise InputError(
-            f"option 'features_dim' of extractor {name!r} is {value!r}, "
-            "not an integer of at least 1"
-        )
+    try:
+        check_arguments({option: value})
+    except InputError as error:
+        raise InputError(f"extractor {name!r}: {error}") from None

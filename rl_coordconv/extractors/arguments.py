@@ -1,0 +1,37 @@
+"""Checks of the extractors' arguments, with messages that say what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rl_coordconv.errors import InputError, closest
+
+CHOICES = {"where": ("first", "all"), "coordinate_init": ("default", "zero")}
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Check ``where``, ``coordinate_init``, ``with_r`` and ``features_dim``, those that are given.
+
+    Raises:
+        InputError: a value that is not allowed; names the closest one that is.
+    """
+    for argument, value in arguments.items():
+        if argument in CHOICES:
+            _check_choice(argument, value)
+        elif argument == "with_r" and not isinstance(value, bool):
+            raise InputError(f"with_r={value!r} is not possible (allowed: True, False)")
+        elif argument == "features_dim" and (type(value) is not int or value < 1):
+            raise InputError(
+                f"features_dim={value!r} is not possible (allowed: integers of at least 1)"
+            )
+
+
+def _check_choice(argument: str, value: Any) -> None:
+    allowed = CHOICES[argument]
+    if value in allowed:
+        return
+    nearest = closest(str(value), allowed, most=1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    names = ", ".join(map(repr, allowed))
+    raise InputError(f"unknown {argument}={value!r}{hint} (allowed: {names})")
