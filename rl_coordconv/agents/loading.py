@@ -19,6 +19,9 @@ __all__ = ["load", "load_policy"]
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"a2c": A2C, "dqn": DQN, "ppo": PPO}
 
+_SILENT_REPLACEMENTS = ("Could not deserialize object", "You are probably loading a .* model saved")
+"""SB3's warnings before it goes on with something else than what was saved."""
+
 
 def load(
     path: str | Path,
@@ -56,9 +59,10 @@ def load(
             "if you know where it comes from, or use load_policy(RUN_DIR), which runs none"
         )
     saved = _read_data(file)
-    cls = _choose_algorithm(saved, algorithm)
+    cls = _choose_algorithm(file, saved, algorithm)
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Could not deserialize object")
+        for beginning in _SILENT_REPLACEMENTS:
+            warnings.filterwarnings("error", message=beginning)
         try:
             model = cls.load(file, env=env, device=device, **options)
         except (UserWarning, ImportError) as error:
@@ -84,7 +88,7 @@ def _read_data(file: Path) -> dict[str, Any]:
 
 
 def _choose_algorithm(
-    saved: dict[str, Any], wanted: type[BaseAlgorithm] | str | None
+    file: Path, saved: dict[str, Any], wanted: type[BaseAlgorithm] | str | None
 ) -> type[BaseAlgorithm]:
     if isinstance(wanted, type):
         return wanted
@@ -92,16 +96,33 @@ def _choose_algorithm(
         if wanted not in ALGORITHMS:
             raise unknown_name("algorithm", wanted, ALGORITHMS)
         return ALGORITHMS[wanted]
-    if "clip_range" in saved:
-        return PPO
-    return DQN if "exploration_rate" in saved else A2C
+    found = _recognise_algorithm(saved)
+    if found is None:
+        raise InputError(
+            f"{file} was saved by an algorithm that is none of {', '.join(ALGORITHMS)}; pass its "
+            "class, for example algorithm=sb3_contrib.RecurrentPPO"
+        )
+    return ALGORITHMS[found]
+
+
+def _recognise_algorithm(saved: dict[str, Any]) -> str | None:
+    # The zip does not say which class saved it; each has attributes that no other has.
+    policy = saved.get("policy_class")
+    if isinstance(policy, dict) and str(policy.get("__module__", "")).startswith("sb3_contrib"):
+        return None
+    if "exploration_rate" in saved:
+        return "dqn"
+    if "vf_coef" not in saved or "cg_max_steps" in saved:  # SAC, TD3, ...; TRPO
+        return None
+    return "ppo" if "clip_range" in saved else "a2c"
 
 
 def _check_extractor(file: Path, saved: dict[str, Any], model: BaseAlgorithm) -> None:
-    """Compare the class of the network with the one that the file names in plain text."""
+    """Compare the network with the one that the file names, in plain text and in its pickle."""
     named = (saved.get("policy_kwargs") or {}).get("features_extractor_class")
     if named is None:  # the policy's own default; a class that moved fails with the policy itself
         return
-    built = str(model.policy.features_extractor_class)
-    if built != named:
+    wanted = (model.policy_kwargs or {}).get("features_extractor_class")
+    built = model.policy.features_extractor_class
+    if built is not wanted:
         raise InputError(f"{file} was saved with the extractor {named}, but loads with {built}")

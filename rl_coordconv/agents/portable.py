@@ -45,16 +45,22 @@ def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
 
     Args:
         model: an SB3 A2C or PPO, or a subclass, with images and discrete actions.
-        directory: an existing directory; gets ``policy.safetensors`` and ``policy.json``.
+        directory: is made if need be; gets ``policy.safetensors`` and ``policy.json``.
 
     Raises:
         InputError: a policy, an extractor or a space that this format does not know.
     """
     folder = Path(directory)
+    description = _describe(model)
     weights = save_tensors(_unique_tensors(model.policy))
-    description = _describe(model) | {"sha256": hashlib.sha256(weights).hexdigest()}
+    description["sha256"] = hashlib.sha256(weights).hexdigest()
+    try:
+        text = json.dumps(description, indent=2) + "\n"
+    except TypeError as error:
+        raise InputError(f"the policy cannot be saved without pickle: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / WEIGHTS, weights)
-    _replace(folder / DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
+    _replace(folder / DESCRIPTION, text.encode())
 
 
 def load_portable(directory: str | Path, device: torch.device | str = "auto") -> ActorCriticPolicy:
@@ -73,17 +79,28 @@ def load_portable(directory: str | Path, device: torch.device | str = "auto") ->
     folder = Path(directory)
     description = _read_description(folder / DESCRIPTION)
     weights = _read(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != description["sha256"]:
+    if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
         raise InputError(f"{folder / WEIGHTS} does not match the checksum in {DESCRIPTION}")
-    policy = _build(description)
-    tensors = load_tensors(weights)
-    shared = _names_by_tensor(policy)
-    complete = {name: tensors[group[0]] for group in shared for name in group}
-    policy.load_state_dict(complete, strict=True)
+    policy = _restore(folder / DESCRIPTION, description, weights)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     policy.to(device)
     policy.set_training_mode(False)
+    return policy
+
+
+def _restore(path: Path, description: dict[str, Any], weights: bytes) -> ActorCriticPolicy:
+    try:
+        policy = _build(description)
+        tensors = load_tensors(weights)
+        shared = _names_by_tensor(policy)
+        complete = {name: tensors.pop(group[0]) for group in shared for name in group[:1]}
+        complete |= {name: complete[group[0]] for group in shared for name in group[1:]}
+        policy.load_state_dict(complete | tensors, strict=True)
+    except InputError:
+        raise
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{path} does not describe the weights beside it: {error}") from error
     return policy
 
 
@@ -180,7 +197,7 @@ def _count_actions(space: spaces.Space) -> int:
     return int(space.n)
 
 
-def _path(cls: type) -> str:
+def _path(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 

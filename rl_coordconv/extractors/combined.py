@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim, is_image_space
-from stable_baselines3.common.torch_layers import CombinedExtractor, NatureCNN
+from stable_baselines3.common.torch_layers import CombinedExtractor
 from torch import Tensor, nn
 
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors.names import public
-from rl_coordconv.extractors.registry import find_extractor
+from rl_coordconv.extractors.registry import Extractor, find_extractor
 
 
 @public
@@ -25,6 +25,9 @@ class CoordConvCombinedExtractor(CombinedExtractor):
         PPO("MultiInputPolicy", env, policy_kwargs=dict(
             features_extractor_class=CoordConvCombinedExtractor,
             features_extractor_kwargs=dict(image_extractor="coordconv")))
+
+    As in SB3, an image is what is uint8 in [0, 255] and has three sides, or, with
+    ``normalize_images=False``, everything with three sides; other observations are flattened.
 
     Args:
         observation_space: a Dict of images and vectors.
@@ -56,8 +59,7 @@ class CoordConvCombinedExtractor(CombinedExtractor):
             )
         options = {"features_dim": cnn_output_dim, **(image_options or {})}
         extractor, kwargs = find_extractor(image_extractor, options)
-        if issubclass(extractor.cls, NatureCNN):
-            kwargs["normalized_image"] = normalized_image
+        kwargs["normalized_image"] = normalized_image
         # Its own networks are replaced by ours; built for an empty space it makes none.
         super().__init__(spaces.Dict({}), cnn_output_dim, normalized_image)
         self._observation_space = observation_space
@@ -65,7 +67,7 @@ class CoordConvCombinedExtractor(CombinedExtractor):
         size, images = 0, 0
         for key, space in observation_space.spaces.items():
             if is_image_space(space, normalized_image=normalized_image):
-                parts[key] = extractor.cls(space, **kwargs)
+                parts[key] = _make_image_extractor(key, space, extractor, kwargs)
                 size += options["features_dim"]
                 images += 1
             else:
@@ -83,3 +85,12 @@ class CoordConvCombinedExtractor(CombinedExtractor):
         """Return the features of all observations side by side."""
         parts = [extractor(observations[key]) for key, extractor in self.extractors.items()]
         return torch.cat(parts, dim=1)
+
+
+def _make_image_extractor(
+    key: str, space: spaces.Space, extractor: Extractor, kwargs: dict[str, Any]
+) -> nn.Module:
+    try:
+        return extractor.cls(space, **kwargs)
+    except InputError as error:
+        raise InputError(f"observation {key!r}: {error}") from None
