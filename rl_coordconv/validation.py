@@ -54,6 +54,12 @@ def _complaint(item: Any, data: Any, known: list[str]) -> str:
     if len(path) > 1 and isinstance(data, dict) and path[0] not in data:
         path = path[1:]
     place = ".".join(path) or "the whole"
+    if item["type"] == "union_tag_not_found":
+        return f"{item['ctx']['discriminator'].strip(chr(39))}: missing"
+    if item["type"] == "union_tag_invalid":
+        ctx = item["ctx"]
+        key = ctx["discriminator"].strip("'")
+        return f"{key}: unknown value {ctx['tag']!r} (allowed: {ctx['expected_tags']})"
     if item["type"] == "missing":
         return f"{place}: missing"
     if item["type"] == "extra_forbidden":
