@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A quarter of an hour of Pong on two CPU cores; STEPS=10_000_000 is the full training.
 STEPS ?= 400_000
 EXTRACTOR ?= coordconv
-AGENT ?= ppo
+AGENT ?= ppo-short
 SEED ?= 0
 PRECISION ?= auto
 

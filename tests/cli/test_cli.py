@@ -73,32 +73,26 @@ def test_options_that_make_no_sense_are_refused(pairs):
 
 def test_train_evaluate_and_curves_in_a_row(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    flags = ["--game", "Breakout", "--agent", "a2c", "--total-timesteps", "800", "--n-envs", "2",
-             "--eval-episodes", "1", "--device", "cpu", "--extractor-kwargs", "with_r=true"]  # fmt: skip
+    flags = (
+        "--game Breakout --agent a2c --total-timesteps 1600 --n-envs 4 --eval-episodes 1 "
+        "--device cpu --extractor-kwargs with_r=true"
+    ).split()
     assert main(["train", *flags]) == 0
     text = capsys.readouterr().out
     run = next(path for path in (tmp_path / "runs").iterdir())
     assert f"model     runs/{run.name}/model.zip" in text
-    assert "Breakout, a2c, coordconv, seed 0: done, 800 agent steps in" in text
+    assert "Breakout, a2c, coordconv, seed 0: done, 1,600 agent steps in" in text
     assert "raw score mean" in text
 
     assert main(["train", *flags]) == 0
     assert "already trained" in capsys.readouterr().out
 
-    command = [
-        "evaluate",
-        str(run),
-        "--episodes",
-        "2",
-        "--ablate-coordinates",
-        "--output",
-        "e.json",
-    ]
-    assert main(command) == 0
+    flags = "--episodes 2 --ablate-coordinates --output e.json".split()
+    assert main(["evaluate", str(run), *flags]) == 0
     assert "taking the coordinates away cost" in capsys.readouterr().out
     outcome = json.loads((tmp_path / "e.json").read_text())
     assert len(outcome["intact"]["returns"]) == len(outcome["ablated"]["returns"]) == 2
 
     assert main(["curves", str(run), "--output", "curves.png"]) == 0
-    assert "| Breakout | a2c | coordconv | 0 | 800 |" in capsys.readouterr().out
+    assert "| Breakout | a2c | coordconv | 0 | 1,600 |" in capsys.readouterr().out
     assert (tmp_path / "curves.png").stat().st_size > 10_000

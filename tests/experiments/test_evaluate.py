@@ -125,6 +125,8 @@ def test_no_games_and_no_model_are_refused(trained, tmp_path):
         load_agent(fresh)
 
 
+# imageio-ffmpeg's reader, used here to look at the film, leaves its pipes to the collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_game_is_filmed_in_colour_and_real_time(trained, tmp_path):
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "game.mp4"
