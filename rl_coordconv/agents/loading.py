@@ -65,7 +65,7 @@ def load(
             warnings.filterwarnings("error", message=beginning)
         try:
             model = cls.load(file, env=env, device=device, **options)
-        except (UserWarning, ImportError) as error:
+        except (UserWarning, ImportError, RuntimeError, ValueError) as error:
             raise InputError(f"{file} cannot be loaded as it was saved: {error}") from error
     _check_extractor(file, saved, model)
     return model

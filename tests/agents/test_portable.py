@@ -1,0 +1,259 @@
+"""Policies without pickle: equal after loading, and refused when something is wrong."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import textwrap
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from safetensors.torch import load_file
+from stable_baselines3 import A2C, DQN, PPO
+from torch import nn
+
+import rl_coordconv
+from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_portable, save_portable
+from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv.extractors import (
+    CoordConvCnnPolicy,
+    CoordConvCombinedExtractor,
+    extractor_policy_kwargs,
+)
+
+IMAGE = spaces.Box(0, 255, (4, 36, 40), np.uint8)
+
+
+class Still(gym.Env):
+    """An environment that is never stepped."""
+
+    def __init__(self, space=IMAGE, actions=None):
+        self.observation_space = space
+        self.action_space = actions or spaces.Discrete(5)
+
+
+def agent(name="coordconv", cls=PPO, policy="CnnPolicy", env=None, **policy_kwargs):
+    kwargs = extractor_policy_kwargs(name, features_dim=16) | policy_kwargs
+    model = cls(policy, env or Still(), device="cpu", seed=0, policy_kwargs=kwargs)
+    with torch.no_grad():  # heads as they are after training, not nearly zero
+        for parameter in model.policy.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+def observations(space=IMAGE):
+    space.seed(0)
+    return torch.as_tensor(np.stack([space.sample() for _ in range(3)]))
+
+
+def outputs(policy, images):
+    with torch.no_grad():
+        logits = policy.get_distribution(images).distribution.logits
+        return torch.cat((logits, policy.predict_values(images)), dim=1)
+
+
+CASES = {
+    "cnn": {"name": "cnn"},
+    "unshared": {"share_features_extractor": False},
+    "all": {"name": "coordconv-all"},
+    "placebo": {"name": "placebo", "cls": A2C},
+    "impala": {"name": "impala"},
+    "impala-coordconv": {"name": "impala-coordconv", "net_arch": {"pi": [6], "vf": [7, 8]}},
+    "relu": {"net_arch": [9], "activation_fn": nn.ReLU},
+    "class": {"policy": CoordConvCnnPolicy},
+    "floats": {
+        "env": Still(spaces.Box(0, 1, (3, 36, 36), np.float32)),
+        "normalize_images": False,
+    },
+}
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_it_computes_the_same_after_loading(case, tmp_path):
+    model = agent(**CASES[case])
+    save_portable(model, tmp_path)
+    loaded = load_portable(tmp_path, device="cpu")
+    assert type(loaded) is type(model.policy)
+    assert not loaded.training
+    images = observations(model.observation_space)
+    expected = outputs(model.policy, images)
+    assert expected.std() > 1e-3
+    assert torch.equal(outputs(loaded, images), expected)
+    assert list(loaded.state_dict()) == list(model.policy.state_dict())
+    predicted, _ = loaded.predict(images.numpy(), deterministic=True)
+    assert predicted.tolist() == expected[:, :5].argmax(1).tolist()
+
+
+FRESH = """
+    import pickle, sys
+    import cloudpickle, numpy as np, torch, torch._dynamo
+    import rl_coordconv
+    load_policy = rl_coordconv.load_policy
+    def refuse(*args, **kwargs):
+        raise RuntimeError("something was unpickled")
+    pickle.load = pickle.loads = cloudpickle.load = cloudpickle.loads = torch.load = refuse
+    policy = load_policy(sys.argv[1], device="cpu")
+    images = torch.as_tensor(np.load(sys.argv[2]))
+    with torch.no_grad():
+        print(*policy.get_distribution(images).distribution.logits.flatten().tolist())
+"""
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_it_loads_in_a_fresh_process_without_pickle(share, tmp_path):
+    model = agent(share_features_extractor=share)
+    save_portable(model, tmp_path)
+    images = observations()
+    np.save(tmp_path / "images.npy", images.numpy())
+    code = textwrap.dedent(FRESH)
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "images.npy")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    logits = [float(word) for word in result.stdout.split()]
+    expected = outputs(model.policy, images)[:, :5].flatten().tolist()
+    assert logits == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_shared_extractor_is_stored_once(tmp_path):
+    save_portable(agent(), tmp_path)
+    stored = load_file(tmp_path / WEIGHTS)
+    assert sorted(name.split(".")[0] for name in stored) == sorted(
+        ["features_extractor"] * 8 + ["action_net"] * 2 + ["value_net"] * 2
+    )
+    assert stored["features_extractor.cnn.0.weight"].shape == (32, 6, 8, 8)
+
+
+def test_what_the_description_says(tmp_path):
+    save_portable(agent("coordconv-all"), tmp_path / "new" / "folder")
+    folder = tmp_path / "new" / "folder"
+    assert sorted(path.name for path in folder.iterdir()) == [DESCRIPTION, WEIGHTS]
+    said = json.loads((folder / DESCRIPTION).read_text())
+    assert said["format_version"] == 1
+    assert said["algorithm"] == "PPO"
+    assert said["features_extractor"] == "rl_coordconv.extractors.CoordConvCNN"
+    assert said["features_extractor_kwargs"] == {"where": "all", "features_dim": 16}
+    assert said["net_arch"] == []
+    assert said["share_features_extractor"] is True
+    assert said["actions"] == 5
+    assert said["observation_space"] == {
+        "shape": [4, 36, 40], "dtype": "uint8", "low": 0, "high": 255,
+    }  # fmt: skip
+    assert said["sha256"] == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    assert said["versions"]["rl-coordconv"] == rl_coordconv.__version__
+
+
+def change(folder, **changes):
+    path = folder / DESCRIPTION
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def forget(folder, entry):
+    path = folder / DESCRIPTION
+    description = json.loads(path.read_text())
+    del description[entry]
+    path.write_text(json.dumps(description))
+
+
+DAMAGES = {
+    "version": (lambda f: change(f, format_version=2), "format version 2.*reads 1"),
+    "hash": (lambda f: change(f, sha256="0"), "does not match the checksum"),
+    "json": (lambda f: (f / DESCRIPTION).write_text("{"), "is damaged"),
+    "list": (lambda f: (f / DESCRIPTION).write_text("[]"), "is damaged"),
+    "no weights": (lambda f: (f / WEIGHTS).unlink(), "policy.safetensors is missing"),
+    "no description": (lambda f: (f / DESCRIPTION).unlink(), "policy.json is missing"),
+    "shape": (lambda f: change(f, net_arch=[5]), "does not describe the weights"),
+    "fewer weights": (
+        lambda f: change(f, share_features_extractor=False),
+        "does not describe the weights",
+    ),
+    "option": (
+        lambda f: change(f, features_extractor_kwargs={"hidden": 1}),
+        "does not describe the weights",
+    ),
+    "forgotten": (
+        lambda f: forget(f, "activation"),
+        "does not describe the weights.*activation",
+    ),
+    "foreign class": (
+        lambda f: change(f, features_extractor="subprocess.Popen"),
+        "unknown extractor 'subprocess.Popen'.*allowed: rl_coordconv.extractors.CoordConvCNN",
+    ),
+    "foreign policy": (lambda f: change(f, policy="os.system"), "unknown policy 'os.system'"),
+}
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGES))
+def test_damaged_and_foreign_files_are_refused(damage, tmp_path):
+    save_portable(agent(), tmp_path)
+    spoil, message = DAMAGES[damage]
+    spoil(tmp_path)
+    with pytest.raises((InputError, UnknownNameError), match=message):
+        load_portable(tmp_path, device="cpu")
+
+
+def test_one_changed_byte_of_the_weights_is_noticed(tmp_path):
+    save_portable(agent(), tmp_path)
+    content = bytearray((tmp_path / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / WEIGHTS).write_bytes(content)
+    with pytest.raises(InputError, match="does not match the checksum"):
+        load_portable(tmp_path, device="cpu")
+
+
+def test_a_failed_save_leaves_the_old_files(tmp_path, monkeypatch):
+    model = agent()
+    save_portable(model, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    model.policy.action_net.bias.data.add_(1)
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        save_portable(model, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+class OwnCNN(rl_coordconv.CoordConvCNN):
+    """A user's subclass."""
+
+
+COMBINED = {
+    "features_extractor_class": CoordConvCombinedExtractor,
+    "features_extractor_kwargs": {},
+}
+REFUSED = {
+    "subclass": (lambda: agent(features_extractor_class=OwnCNN), r"extractor .*OwnCNN cannot"),
+    "dict": (
+        lambda: agent(policy="MultiInputPolicy", env=Still(spaces.Dict({"a": IMAGE})), **COMBINED),
+        "policy .*MultiInput.* cannot be saved without pickle",
+    ),
+    "dqn": (lambda: agent(cls=DQN), "policy .*dqn.* cannot be saved without pickle"),
+    "actions": (
+        lambda: agent(env=Still(actions=spaces.MultiDiscrete([2, 3]))),
+        "action space MultiDiscrete",
+    ),
+    "bounds": (
+        lambda: agent(
+            env=Still(spaces.Box(np.zeros((3, 36, 36)), np.linspace(0.5, 1, 3888).reshape(3, 36, 36))),  # noqa: E501
+            normalize_images=False,
+        ),
+        "same bounds for every pixel",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*precision lowered:UserWarning")
+@pytest.mark.parametrize("case", sorted(REFUSED))
+def test_what_the_format_does_not_know_is_refused_at_saving(case, tmp_path):
+    build, message = REFUSED[case]
+    model = build()
+    with pytest.raises(InputError, match=message):
+        save_portable(model, tmp_path)
+    assert list(tmp_path.iterdir()) == []
