@@ -42,12 +42,12 @@ def preset(tmp_path_factory) -> Path:
 
 def test_train_then_evaluate_then_curves(tmp_path, preset):
     result = run(
-        script("train_atari.py", "--game", "Pong", "--extractor", "coordconv", "--agent", preset,
-               "--total-timesteps", 2048, "--eval-episodes", 1),
+        script("train_atari.py", "--game", "Breakout", "--extractor", "coordconv", "--agent", preset,
+               "--total-timesteps", 1024, "--eval-episodes", 1),
         tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "Pong, small, coordconv, seed 0: done, 2,048 agent steps" in result.stdout
+    assert "Breakout, small, coordconv, seed 0: done, 1,024 agent steps" in result.stdout
     folder = next((tmp_path / "runs").iterdir())
     assert (folder / "model.zip").is_file()
 
