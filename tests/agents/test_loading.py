@@ -149,7 +149,7 @@ def test_a_renamed_class_is_refused_where_sb3_silently_builds_another(users_mode
     ):
         loaded = PPO.load(path, device="cpu")
     assert type(loaded.policy.features_extractor) is NatureCNN
-    with pytest.raises(InputError, match=r"cannot be loaded as it was saved: .*'OwnNetwork'"):
+    with pytest.raises(InputError, match=r"cannot be loaded as it was saved: (.|\n)*'OwnNetwork'"):
         rl_coordconv.load(path, trust=True, device="cpu")
 
 
