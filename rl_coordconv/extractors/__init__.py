@@ -1,6 +1,7 @@
 """Features extractors for stable-baselines3, with and without coordinates.
 
-The import paths of this module's classes are part of the format of saved models.
+The import paths of this module's classes are part of the format of saved models: a class that is
+renamed stays here under its old name as well, and the file it lies in is nobody's business.
 """
 
 from typing import NoReturn

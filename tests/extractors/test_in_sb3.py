@@ -10,6 +10,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 
 import rl_coordconv
 from rl_coordconv.errors import InputError
@@ -116,6 +117,46 @@ def test_float_images_with_normalize_images_off():
     assert changed_weights(model).any()
 
 
+@pytest.mark.parametrize("name", ["coordconv", "placebo", "impala-coordconv"])
+def test_images_standardised_by_vec_normalize(name):
+    env = VecNormalize(DummyVecEnv([lambda: Images(spaces.Box(0, 255, (3, 36, 40), np.uint8))]))
+    kwargs = extractor_policy_kwargs(name, features_dim=16) | {"normalize_images": False}
+    model = PPO("CnnPolicy", env, device="cpu", policy_kwargs=kwargs, **SHORT).learn(8)
+    assert model.observation_space.dtype == np.float32
+    assert model.policy.features_extractor_kwargs["normalized_image"] is True
+
+
+def test_stacked_frames_are_seen_as_channels():
+    space = spaces.Box(0, 255, (36, 40, 1), np.uint8)
+    env = VecFrameStack(DummyVecEnv([lambda: Images(space)]), 4)
+    kwargs = extractor_policy_kwargs("coordconv", features_dim=16)
+    model = PPO("CnnPolicy", env, device="cpu", policy_kwargs=kwargs, **SHORT)
+    layer = model.policy.features_extractor.cnn[0]
+    assert (layer.image_channels, tuple(layer.weight.shape)) == (4, (32, 6, 8, 8))
+    assert changed_weights(model).any()
+
+
+@pytest.mark.parametrize("name", ["coordconv", "impala"])
+def test_raw_pixels_with_normalize_images_off_are_refused_through_sb3(name):
+    kwargs = extractor_policy_kwargs(name) | {"normalize_images": False}
+    with pytest.raises(InputError, match=r"uint8 images in \[0, 255\] and normalize_images=False"):
+        PPO("CnnPolicy", Images(), policy_kwargs=kwargs)
+
+
+@pytest.mark.parametrize("name", ["MaskablePPO", "RecurrentPPO", "QRDQN"])
+def test_coordinate_weights_start_at_zero_in_sb3_contrib_too(name):
+    contrib = pytest.importorskip("sb3_contrib")
+    kwargs = extractor_policy_kwargs("coordconv", features_dim=16, coordinate_init="zero")
+    policy = "CnnLstmPolicy" if name == "RecurrentPPO" else "CnnPolicy"
+    options = {"buffer_size": 8} if name == "QRDQN" else {}
+    model = getattr(contrib, name)(policy, Images(), device="cpu", policy_kwargs=kwargs, **options)
+    layers = [m for m in model.policy.modules() if isinstance(m, CoordConv2d)]
+    assert layers
+    for layer in layers:
+        assert not layer.coordinate_weight.any()
+        assert layer.image_weight.any()
+
+
 def test_float_images_out_of_range_are_refused_through_sb3():
     space = spaces.Box(0, 255, (3, 36, 40), np.float32)
     kwargs = extractor_policy_kwargs("coordconv") | {"normalize_images": False}
@@ -199,6 +240,30 @@ class TestDict:
         assert all(layer.with_r for layer in layers)
         assert changed_weights(model).any()
 
+    def test_features_lie_side_by_side_in_the_order_of_the_keys(self):
+        torch.manual_seed(0)
+        space = spaces.Dict({
+            "a": spaces.Box(-1, 1, (2,)), "b": spaces.Box(0, 255, (1, 36, 36), np.uint8),
+            "c": spaces.Box(-1, 1, (2, 3)),
+        })  # fmt: skip
+        extractor = CoordConvCombinedExtractor(space, cnn_output_dim=4)
+        given = {"a": torch.randn(5, 2), "b": torch.rand(5, 1, 36, 36), "c": torch.randn(5, 2, 3)}
+        with torch.no_grad():
+            features = extractor(given)
+            expected = (given["a"], extractor.extractors["b"](given["b"]), given["c"].view(5, 6))
+        assert torch.equal(features, torch.cat(expected, dim=1))
+        assert type(extractor.extractors["b"]) is CoordConvCNN
+
+    @pytest.mark.parametrize("name", ["cnn", "placebo", "impala", "impala-coordconv"])
+    def test_every_extractor_can_be_named(self, name):
+        extractor = CoordConvCombinedExtractor(
+            spaces.Dict({"b": spaces.Box(0, 255, (1, 36, 36), np.uint8)}),
+            image_extractor=name, image_options={"features_dim": 3},
+        )  # fmt: skip
+        expected = extractor_policy_kwargs(name)["features_extractor_class"]
+        assert type(extractor.extractors["b"]) is expected
+        assert extractor.features_dim == 3
+
     def test_float_images(self):
         space = spaces.Dict({"a": spaces.Box(0, 1, (3, 40, 36), np.float32)})
         kwargs = {"features_extractor_class": CoordConvCombinedExtractor, "normalize_images": False}
@@ -212,6 +277,11 @@ class TestDict:
             (IMAGE, {}, "needs a Dict"),
             (space, {"image_extractor": "coordcon"}, "did you mean 'coordconv'"),
             (space, {"image_options": {"withr": 1}}, "did you mean 'with_r'"),
+            (
+                spaces.Dict({"eye": spaces.Box(0, 255, (3, 20, 20), np.uint8)}),
+                {},
+                "observation 'eye': CoordConvCNN needs images of at least 36 x 36",
+            ),
         ],
     )
     def test_mistakes_are_named(self, space, options, message):
