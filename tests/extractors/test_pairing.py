@@ -75,3 +75,12 @@ def test_zero_coordinates_stay_zero():
     layer = policy("coordconv", options={"coordinate_init": "zero"}).features_extractor.cnn[0]
     assert not layer.coordinate_weight.any()
     assert layer.image_weight.any()
+
+
+def test_image_and_coordinates_are_drawn_independently():
+    weight = policy("coordconv").features_extractor.cnn[0].weight.detach()
+    coordinates = weight[:, 4:].flatten(1)
+    for start in (0, 64, 128):
+        image = weight[:, :4].flatten(1)[:, start : start + 128]
+        between = torch.corrcoef(torch.cat((image, coordinates)))[:32, 32:]
+        assert between.abs().max() < 0.5
