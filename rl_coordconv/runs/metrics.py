@@ -54,7 +54,8 @@ class _ResumableTensorBoard(TensorBoardOutputFormat):
     def __init__(self, folder: Path, resumed_at: int | None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        purge_step = None if resumed_at is None else resumed_at + 1
+        # Also in a run that begins anew: an attempt that died early may have left events behind.
+        purge_step = (resumed_at or 0) + 1
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
         self._is_closed = False
 

@@ -68,3 +68,12 @@ def test_an_unfinished_last_line_is_left_out_and_a_damaged_middle_is_not(tmp_pat
 
 def test_no_file_is_no_rows(tmp_path):
     assert read_metrics(tmp_path / "none.jsonl") == []
+
+
+def test_a_run_that_begins_anew_hides_what_an_attempt_that_died_early_left(tmp_path):
+    for value in (-1.0, -2.0):
+        logger = open_logger(tmp_path, tmp_path / "metrics.jsonl", resumed_at=None)
+        log(logger, 100, value)
+        logger.close()
+    assert scalars(tmp_path) == [(100, -2.0)]
+    assert len(read_metrics(tmp_path / "metrics.jsonl")) == 1
