@@ -79,4 +79,4 @@ def _wrap_forward(extractor: nn.Module, precision: Precision) -> None:
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
             return plain_forward(images).float()
 
-    extractor.forward = forward  # type: ignore[method-assign]
+    extractor.forward = forward

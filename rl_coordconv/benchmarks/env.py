@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ale_py
@@ -66,22 +67,23 @@ def main(config: EnvBenchmarkConfig) -> None:
 def measure(config: EnvBenchmarkConfig, threads: int) -> dict[str, list[float]]:
     """Return each environment's agent steps per second, one figure a round."""
     actions = np.random.default_rng(0)
-    environments: list[Any] = []
+    environments: list[VecEnv] = []
     candidates: dict[str, Callable[[], float]] = {}
     try:
         raw = _make_raw(config, threads)
         raw.reset(seed=0)
-        count = int(raw.single_action_space.n)
-        candidates[RAW] = lambda: _speed(raw.step, config, count, actions)
-        for name, make in (
-            (OURS, lambda: AtariVecEnv(config.game, config.n_envs, num_threads=threads, seed=0)),
-            (DUMMY, lambda: _make_sb3(config, DummyVecEnv)),
-            (SUBPROC, lambda: _make_sb3(config, SubprocVecEnv)),
-        ):
+        count = len(raw.ale.get_action_set())
+        candidates[RAW] = partial(_speed, raw.step, config, count, actions)
+        makers: dict[str, Callable[[], VecEnv]] = {
+            OURS: partial(AtariVecEnv, config.game, config.n_envs, num_threads=threads, seed=0),
+            DUMMY: partial(_make_sb3, config, DummyVecEnv),
+            SUBPROC: partial(_make_sb3, config, SubprocVecEnv),
+        }
+        for name, make in makers.items():
             env = make()
             environments.append(env)
             env.reset()
-            candidates[name] = lambda env=env: _speed(env.step, config, count, actions)
+            candidates[name] = partial(_speed, env.step, config, count, actions)
         for candidate in candidates.values():  # warm-up
             candidate()
         return alternate(candidates, config.rounds)
@@ -115,7 +117,9 @@ def _make_raw(config: EnvBenchmarkConfig, threads: int) -> AtariVectorEnv:
     )
 
 
-def _make_sb3(config: EnvBenchmarkConfig, vec_env_cls: type[VecEnv]) -> VecEnv:
+def _make_sb3(
+    config: EnvBenchmarkConfig, vec_env_cls: type[DummyVecEnv] | type[SubprocVecEnv]
+) -> VecEnv:
     try:
         import cv2  # noqa: F401  # SB3's wrappers resize with it
     except ImportError as error:

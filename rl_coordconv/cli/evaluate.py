@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rl_coordconv.experiments.evaluate import LoadedAgent
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ def run(argv: list[str]) -> int:
     agent = load_agent(directory, arguments.device)
     if note := unfinished_note(directory):
         console.print(f"note: {note}")
-    options = {"deterministic": arguments.deterministic, "repetition": arguments.repetition}
+    options: dict[str, Any] = {
+        "deterministic": arguments.deterministic,
+        "repetition": arguments.repetition,
+    }
     if arguments.episodes > 0:
         _play(agent, arguments, options, console)
     if arguments.video is not None:
@@ -57,7 +63,9 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _play(agent, arguments: EvaluateArguments, options, console: Console) -> None:  # type: ignore[no-untyped-def]
+def _play(
+    agent: LoadedAgent, arguments: EvaluateArguments, options: dict[str, Any], console: Console
+) -> None:
     from rl_coordconv.experiments.evaluate import ablate_coordinates, play
     from rl_coordconv.experiments.summary import describe_ablation, describe_evaluation
 

@@ -87,7 +87,7 @@ def evaluate_policy_on_games(
     torch.manual_seed(seed)  # actions are sampled
     try:
         returns, lengths = evaluate_policy(
-            policy,  # type: ignore[arg-type]
+            policy,
             env,
             n_eval_episodes=episodes,
             deterministic=greedy,
@@ -96,6 +96,8 @@ def evaluate_policy_on_games(
         )
     finally:
         env.close()
+    assert isinstance(returns, list)
+    assert isinstance(lengths, list)
     return _summarize(config, returns, lengths, num_timesteps=num_timesteps, deterministic=greedy,
                       seed=seed, protocol=protocol.name)  # fmt: skip
 

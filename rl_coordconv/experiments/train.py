@@ -153,7 +153,7 @@ class _Attempt:
         try:
             self._model.learn(
                 config.total_timesteps - done,
-                callback=CallbackList(callbacks),  # type: ignore[arg-type]
+                callback=CallbackList(callbacks),
                 reset_num_timesteps=False,
             )
             # SB3 logs before it updates, so the last update's losses are still unseen.

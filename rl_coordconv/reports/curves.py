@@ -110,7 +110,7 @@ def draw_curves(runs: Sequence[RunDirectory], output: Path) -> None:
     figure.savefig(output, dpi=160)
 
 
-def _panels(count: int) -> tuple[Any, Sequence[Any]]:
+def _panels(count: int) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

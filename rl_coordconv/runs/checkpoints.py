@@ -101,7 +101,7 @@ def has_checkpoint(directory: Path) -> bool:
 
 
 def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
@@ -111,7 +111,7 @@ def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         # SB3 shuffles minibatches with NumPy's global generator.
-        "numpy_rng": [name, torch.from_numpy(keys.copy()), position, has_gauss, cached],
+        "numpy_rng": [name, torch.from_numpy(np.array(keys)), position, has_gauss, cached],
     }
 
 
