@@ -187,12 +187,12 @@ class AtariVecEnv(VecEnv):
         if self._is_waiting:
             raise RuntimeError("step_wait() must follow step_async() before the next one")
         chosen = self._check_actions(actions)
-        if self.protocol.fire_on_life_loss:
+        if self.protocol.fire_on_life_loss and self._fire is not None:
             self._pressed = np.flatnonzero(self._press_fire).tolist()
             for index in self._pressed:
                 chosen[index] = self._fire
         # Lists cost the binding a fourth of what arrays do.
-        self._emulator.ale.send(chosen, self._strength)
+        self._emulator.ale.send(chosen, self._strength)  # type: ignore[arg-type]
         if self._screen is not None:
             self._screen.send(chosen)
         self._is_waiting = True

@@ -13,7 +13,7 @@ from rl_coordconv.errors import InputError, unknown_name
 
 _NAMESPACE = "ALE"
 # Gymnasium and Gym have dressed a game's name in all of these.
-_DRESS = re.compile(r"(?:^ale/)|(?:(?:noframeskip|deterministic)?(?:-ram)?-v\d+$)", re.IGNORECASE)
+_DRESS = re.compile(r"(?:^ale/)|(?:(?:-ram)?(?:noframeskip|deterministic)?-v\d+$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _converted(layer: nn.Conv2d, with_r: bool) -> CoordConv2d:
         layer.padding,  # type: ignore[arg-type]
         layer.dilation,  # type: ignore[arg-type]
         bias=layer.bias is not None,
-        padding_mode=layer.padding_mode,  # type: ignore[arg-type]
+        padding_mode=layer.padding_mode,
         with_r=with_r,
         coordinate_init="zero",
         device=layer.weight.device,
@@ -111,7 +111,7 @@ def _converted(layer: nn.Conv2d, with_r: bool) -> CoordConv2d:
         if layer.bias is not None and new.bias is not None:
             new.bias.copy_(layer.bias)
     if _is_channels_last(layer.weight):
-        new.to(memory_format=torch.channels_last)
+        new.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     new.weight.requires_grad_(layer.weight.requires_grad)
     if layer.bias is not None and new.bias is not None:
         new.bias.requires_grad_(layer.bias.requires_grad)
