@@ -42,8 +42,8 @@ def preset(tmp_path_factory) -> Path:
 
 def test_train_then_evaluate_then_curves(tmp_path, preset):
     result = run(
-        script("train_atari.py", "--game", "Breakout", "--extractor", "coordconv", "--agent", preset,
-               "--total-timesteps", 1024, "--eval-episodes", 1),
+        script("train_atari.py", "--game", "Breakout", "--extractor", "coordconv",
+               "--agent", preset, "--total-timesteps", 1024, "--eval-episodes", 1),
         tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -80,9 +80,15 @@ def test_a_plain_emulator_plays_the_same_game_pixel_by_pixel(game):
     assert ends >= 1 or game in ("BeamRider", "Pong")
 
 
-TOLERANCE = {"Pong": (20, 0.01), "Breakout": (0, 0.0), "MsPacman": (48, 0.02),
-             "BeamRider": (32, 0.12), "Seaquest": (20, 0.02), "SpaceInvaders": (0, 0.0)}  # fmt: skip
-"""For each game the largest difference in grey levels of 255, and the share of pixels that differ."""
+TOLERANCE = {
+    "Pong": (20, 0.01),
+    "Breakout": (0, 0.0),
+    "MsPacman": (48, 0.02),
+    "BeamRider": (32, 0.12),
+    "Seaquest": (20, 0.02),
+    "SpaceInvaders": (0, 0.0),
+}
+"""For each game the largest difference in grey levels of 255, and the share of pixels affected."""
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
