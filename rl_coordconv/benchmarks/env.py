@@ -12,13 +12,13 @@ from typing import Any
 import ale_py
 import gymnasium as gym
 import numpy as np
-from ale_py.vector_env import AtariVectorEnv
 from rich.table import Table
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
 
 from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_console, ratio
-from rl_coordconv.envs import AtariVecEnv, resolve_game
+from rl_coordconv.envs import AtariVecEnv, load_protocol, resolve_game
+from rl_coordconv.envs.emulator import make_emulator
 from rl_coordconv.errors import missing_extra
 from rl_coordconv.hardware import available_cores
 
@@ -70,7 +70,8 @@ def measure(config: EnvBenchmarkConfig, threads: int) -> dict[str, list[float]]:
     environments: list[VecEnv] = []
     candidates: dict[str, Callable[[], float]] = {}
     try:
-        raw = _make_raw(config, threads)
+        game, protocol = resolve_game(config.game), load_protocol("deepmind")
+        raw = make_emulator(game, config.n_envs, protocol, threads)
         raw.reset(seed=0)
         count = len(raw.ale.get_action_set())
         candidates[RAW] = partial(_speed, raw.step, config, count, actions)
@@ -103,18 +104,6 @@ def _speed(
     for row in chosen:
         step(row)
     return config.steps * config.n_envs / (time.perf_counter() - start)
-
-
-def _make_raw(config: EnvBenchmarkConfig, threads: int) -> AtariVectorEnv:
-    """Build ale-py's environment with the settings that ours gives it."""
-    return AtariVectorEnv(
-        resolve_game(config.game).rom,
-        config.n_envs,
-        num_threads=threads,
-        autoreset_mode="SameStep",
-        life_loss_info=True,
-        reward_clipping=False,
-    )
 
 
 def _make_sb3(

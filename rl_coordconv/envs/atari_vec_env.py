@@ -8,7 +8,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from ale_py.vector_env import AtariVectorEnv
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
@@ -19,14 +18,18 @@ from stable_baselines3.common.vec_env.base_vec_env import (
     VecEnvStepReturn,
 )
 
+from rl_coordconv.envs.emulator import (
+    SIDE,
+    check_actions,
+    check_threads,
+    first_frames,
+    make_emulator,
+)
 from rl_coordconv.envs.games import resolve_game
 from rl_coordconv.envs.protocols import Protocol, load_protocol
 from rl_coordconv.envs.screen import TwinScreen
 from rl_coordconv.errors import InputError
-from rl_coordconv.hardware import available_cores
 
-SIDE = 84
-"""Height and width of an observation in pixels."""
 MAX_SEED = 2**31 - 1
 """ALE keeps a seed in 32 bits with a sign."""
 
@@ -75,11 +78,11 @@ class AtariVecEnv(VecEnv):
     ) -> None:
         self.game = resolve_game(game)
         self.protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-        self.num_threads = _check_threads(n_envs, num_threads)
+        self.num_threads = check_threads(n_envs, num_threads)
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"render_mode {render_mode!r} is unknown (allowed: None, 'rgb_array')")
         self._own_render_mode = render_mode
-        self._emulator = AtariVectorEnv(**self._emulator_arguments(n_envs))
+        self._emulator = make_emulator(self.game, n_envs, self.protocol, self.num_threads)
         # The enumeration's members carry no integer of their own, only a value.
         meanings = [action.name for action in self._emulator.ale.get_action_set()]
         self.action_meanings: list[str] = meanings
@@ -101,30 +104,6 @@ class AtariVecEnv(VecEnv):
         self._is_reset = self._is_waiting = self._is_closed = False
         if seed is not None:
             self.seed(seed)
-
-    def _emulator_arguments(self, n_envs: int) -> dict[str, Any]:
-        protocol = self.protocol
-        return {
-            "game": self.game.rom,
-            "num_envs": n_envs,
-            "num_threads": self.num_threads,
-            "max_num_frames_per_episode": protocol.max_frames_per_episode,
-            "repeat_action_probability": protocol.repeat_action_probability,
-            "full_action_space": protocol.full_action_space,
-            # The observation after a game's end is the next game's first, as SB3 has it.
-            "autoreset_mode": "SameStep",
-            "img_height": SIDE,
-            "img_width": SIDE,
-            "stack_num": protocol.frame_stack,
-            "frameskip": protocol.frame_skip,
-            "noop_max": protocol.noop_max,
-            "use_fire_reset": protocol.fire_on_reset,
-            # episodic_life would begin a new game at every lost life; this only reports it.
-            "episodic_life": False,
-            "life_loss_info": protocol.life_loss_ends_episode,
-            # Clipped by the emulator, the raw score would be lost.
-            "reward_clipping": False,
-        }
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed copy i with ``seed + i``, from the next `reset` on.
@@ -164,7 +143,7 @@ class AtariVecEnv(VecEnv):
         self._reset_options()
         self._returns[:] = 0
         self._press_fire[:] = False
-        self._first_frame = _first_frames(info)
+        self._first_frame = first_frames(info)
         self.lives = info["lives"]
         self.reset_infos = [{"lives": int(lives)} for lives in self.lives]
         self._is_reset = True
@@ -186,12 +165,11 @@ class AtariVecEnv(VecEnv):
             raise RuntimeError("call reset() before step()")
         if self._is_waiting:
             raise RuntimeError("step_wait() must follow step_async() before the next one")
-        chosen = self._check_actions(actions)
+        chosen = check_actions(actions, self.num_envs, self.action_meanings)
         if self.protocol.fire_on_life_loss and self._fire is not None:
             self._pressed = np.flatnonzero(self._press_fire).tolist()
             for index in self._pressed:
                 chosen[index] = self._fire
-        # Lists cost the binding a fourth of what arrays do.
         self._emulator.ale.send(chosen, self._strength)  # type: ignore[arg-type]
         if self._screen is not None:
             self._screen.send(chosen)
@@ -237,7 +215,7 @@ class AtariVecEnv(VecEnv):
         infos: list[dict[str, Any]],
     ) -> None:
         """Fill in what SB3 wants to know of every copy that is done."""
-        first_frame = _first_frames(info)
+        first_frame = first_frames(info)
         # A new game, and nothing else, moves the frame that the current game began with.
         is_new_game = first_frame != self._first_frame
         lengths = first_frame - self._first_frame
@@ -257,25 +235,6 @@ class AtariVecEnv(VecEnv):
         self._first_frame = first_frame
         if self._fire is not None:
             self._press_fire = dones & ~is_new_game
-
-    def _check_actions(self, actions: NDArray[np.integer]) -> list[int]:
-        array = np.asarray(actions)
-        if array.dtype.kind not in "iu":
-            raise InputError(f"actions must be integers, not {array.dtype}")
-        if array.shape != (self.num_envs,):
-            raise InputError(
-                f"actions must have the shape ({self.num_envs},), one for each environment, "
-                f"not {array.shape}"
-            )
-        chosen: list[int] = array.tolist()
-        most = len(self.action_meanings)
-        if min(chosen) < 0 or max(chosen) >= most:
-            index = next(i for i, action in enumerate(chosen) if not 0 <= action < most)
-            raise InputError(
-                f"action {chosen[index]} of environment {index} is not between 0 and {most - 1} "
-                f"({', '.join(self.action_meanings)})"
-            )
-        return chosen
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """Return each copy's screen, (210, 160, 3) uint8, or None without ``rgb_array``."""
@@ -347,17 +306,3 @@ class AtariVecEnv(VecEnv):
 
     def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
         return self._get_indices(indices)
-
-
-def _first_frames(info: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the emulator frame at which each copy's current game began."""
-    return info["frame_number"].astype(np.int64) - info["episode_frame_number"]
-
-
-def _check_threads(n_envs: int, num_threads: int | None) -> int:
-    for name, value in (("n_envs", n_envs), ("num_threads", num_threads)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise InputError(f"{name} {value!r} is not an integer of at least 1")
-    return int(num_threads) if num_threads else min(n_envs, available_cores())

@@ -6,9 +6,9 @@ from typing import Any
 
 import ale_py
 import numpy as np
-from ale_py.vector_env import AtariVectorEnv
 from numpy.typing import NDArray
 
+from rl_coordconv.envs.emulator import make_emulator
 from rl_coordconv.envs.games import Game
 from rl_coordconv.envs.protocols import Protocol
 
@@ -27,24 +27,15 @@ class TwinScreen:
 
     def __init__(self, game: Game, n_envs: int, protocol: Protocol) -> None:
         height, width = _screen_size(game)
-        self._emulator = AtariVectorEnv(
-            game.rom,
+        self._emulator = make_emulator(
+            game,
             n_envs,
+            protocol,
             num_threads=1,
-            max_num_frames_per_episode=protocol.max_frames_per_episode,
-            repeat_action_probability=protocol.repeat_action_probability,
-            full_action_space=protocol.full_action_space,
-            autoreset_mode="SameStep",
             img_height=height,
             img_width=width,
             grayscale=False,
             stack_num=1,
-            frameskip=protocol.frame_skip,
-            noop_max=protocol.noop_max,
-            use_fire_reset=protocol.fire_on_reset,
-            episodic_life=False,
-            life_loss_info=protocol.life_loss_ends_episode,
-            reward_clipping=False,
         )
         self._strength = [1.0] * n_envs
         self._screens: NDArray[np.uint8] | None = None
@@ -55,7 +46,6 @@ class TwinScreen:
 
     def send(self, actions: list[int]) -> None:
         """Start the same step as the twin."""
-        # The binding takes lists as well, and faster than arrays.
         self._emulator.ale.send(actions, self._strength)  # type: ignore[arg-type]
 
     def receive(self) -> dict[str, Any]:
