@@ -3,7 +3,6 @@
 import copy
 import io
 import itertools
-import pickle
 import subprocess
 import sys
 
@@ -19,7 +18,6 @@ from rl_coordconv.layers import (
     ConstantConv2d,
     CoordConv2d,
     without_coordinates,
-    zero_coordinate_weights_,
 )
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -241,69 +239,6 @@ def test_default_initialisation_is_that_of_the_whole_convolution():
     plain = nn.Conv2d(6, 8, 3)
     assert torch.equal(layer.weight, plain.weight)
     assert torch.equal(layer.bias, plain.bias)
-
-
-class TestCache:
-    """The cached map of inference is right whatever happens to the weights."""
-
-    def setup_method(self):
-        torch.manual_seed(0)
-        self.layer, self.reference = pair(4, 8, 3)
-        self.image = torch.rand(2, 4, 9, 9)
-
-    def check(self):
-        self.reference.conv.load_state_dict(self.layer.state_dict())
-        with torch.no_grad():
-            for image in (self.image, self.image[:, :, :7]):
-                assert torch.allclose(self.layer(image), self.reference(image), atol=1e-6)
-                assert torch.allclose(self.layer(image), self.reference(image), atol=1e-6)
-
-    def test_it_is_used(self):
-        with torch.no_grad():
-            first = self.layer(self.image)
-            calls = []
-            self.layer.make_extra_channels = lambda *args: calls.append(args)
-            assert torch.equal(self.layer(self.image), first)
-        assert calls == []
-
-    @pytest.mark.parametrize("change", [
-        lambda layer: layer.weight.data.mul_(2),  # SB3's target networks: no version counter moves
-        lambda layer: layer.weight.detach().add_(1),
-        lambda layer: layer.bias.data.add_(1),
-        lambda layer: setattr(layer.weight, "data", torch.rand(8, 6, 3, 3)),
-        lambda layer: layer.load_state_dict({k: v + 1 for k, v in layer.state_dict().items()}),
-        zero_coordinate_weights_,
-    ])  # fmt: skip
-    def test_a_change_is_seen(self, change):
-        self.check()
-        with torch.no_grad():
-            change(self.layer)
-        self.check()
-
-    def test_an_optimiser_step_is_seen(self):
-        self.check()
-        optimizer = torch.optim.Adam(self.layer.parameters(), lr=0.1)
-        self.layer(self.image).sum().backward()
-        optimizer.step()
-        self.check()
-
-    def test_other_types_and_inference_mode(self):
-        self.check()
-        with torch.inference_mode():
-            expected = self.reference(self.image)
-            assert torch.allclose(self.layer(self.image), expected, atol=1e-6)
-        self.check()
-        self.layer.double()
-        with torch.no_grad():
-            assert self.layer(self.image.double()).dtype == torch.float64
-
-    def test_copies_and_pickles_carry_none(self):
-        with torch.no_grad():
-            self.layer(self.image)
-        for copied in (copy.deepcopy(self.layer), pickle.loads(pickle.dumps(self.layer))):
-            assert copied._cache is None
-            assert torch.equal(copied.weight, self.layer.weight)
-            assert torch.allclose(copied(self.image), self.layer(self.image))
 
 
 def test_the_placebo_is_concatenating_ones():
