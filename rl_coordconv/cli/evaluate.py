@@ -23,7 +23,7 @@ class EvaluateArguments:
     episodes: int = 30
     """Whole games to play; 0 plays none (with --video)."""
     video: Path | None = None
-    """Film one more game into this file (.mp4, .gif, .webm); needs rl-coordconv[video]."""
+    """Film one more game into this file (.mp4, .mkv, .mov); needs rl-coordconv[video]."""
     ablate_coordinates: bool = False
     """Play the same games again with the coordinate channels zeroed, and compare."""
     deterministic: bool | None = None
@@ -58,8 +58,11 @@ def run(argv: list[str]) -> int:
     if arguments.episodes > 0:
         _play(agent, arguments, options, console)
     if arguments.video is not None:
-        score, seconds = film_game(agent, arguments.video, **options)
-        console.print(f"  filmed    {arguments.video} ({seconds:.0f} s, score {score:.0f})")
+        film = film_game(agent, arguments.video, **options)
+        when = "" if film.is_whole_game else " when the film was cut"
+        console.print(
+            f"  filmed    {arguments.video} ({film.seconds:.0f} s, score {film.score:.0f}{when})"
+        )
     return 0
 
 

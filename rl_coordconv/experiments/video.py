@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,45 @@ from rl_coordconv.experiments.evaluate import LoadedAgent
 from rl_coordconv.runs.seeds import evaluation_seed
 
 EMULATOR_FRAMES_PER_SECOND = 60
+CONTAINERS = (".mp4", ".mkv", ".mov")
+"""Files that hold H.264."""
 MAX_SECONDS = 300
 """A game that has not ended after five minutes is filmed no further."""
 SCALE = 3
 """The screen of 160 x 210 pixels is enlarged this many times."""
 
 
+@dataclass(frozen=True)
+class Film:
+    """What was filmed."""
+
+    score: float
+    """Raw score at the end of the film."""
+    seconds: float
+    """Length of the film."""
+    is_whole_game: bool
+    """False where the game went on for longer than the film."""
+
+
 def film_game(
     agent: LoadedAgent, path: Path, *, deterministic: bool | None = None, repetition: int = 0
-) -> tuple[float, float]:
+) -> Film:
     """Play one game and write it as a video in real time.
 
     Args:
         agent: the agent.
-        path: the file; its ending chooses the container (``.mp4``, ``.gif``, ``.webm``).
+        path: the file; a name ending in ``.mp4``, ``.mkv`` or ``.mov``.
         deterministic: take the most probable action; None does as the run's configuration says.
         repetition: another number films another game.
 
-    Returns:
-        The raw score reached and the video's length in seconds.
-
     Raises:
         MissingExtraError: imageio-ffmpeg is not installed.
-        InputError: the folder of ``path`` does not exist.
+        InputError: the folder of ``path`` does not exist, or its ending is another one.
     """
+    if path.suffix not in CONTAINERS:
+        raise InputError(
+            f"a video cannot be written as {path.name!r} (allowed endings: {', '.join(CONTAINERS)})"
+        )
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} for the video does not exist")
     greedy = agent.config.evaluation.deterministic if deterministic is None else deterministic
@@ -52,26 +68,24 @@ def film_game(
         env.close()
 
 
-def _film(
-    agent: LoadedAgent, env: AtariVecEnv, path: Path, fps: float, greedy: bool
-) -> tuple[float, float]:
+def _film(agent: LoadedAgent, env: AtariVecEnv, path: Path, fps: float, greedy: bool) -> Film:
     observation = env.reset()
     frame = _frame(env)
     writer = _open_writer(path, frame.shape, fps)
     writer.send(frame)
-    score, frames = 0.0, 1
+    score, frames, is_over = 0.0, 1, False
     try:
-        while frames < MAX_SECONDS * fps:
+        while frames < MAX_SECONDS * fps and not is_over:
             action, _ = agent.policy.predict(observation, deterministic=greedy)  # type: ignore[arg-type]
             observation, rewards, dones, _ = env.step(action)
             score += float(rewards[0])
-            if dones[0]:  # the screen is already the next game's
-                break
-            writer.send(_frame(env))
-            frames += 1
+            is_over = bool(dones[0])
+            if not is_over:  # else the screen is already the next game's
+                writer.send(_frame(env))
+                frames += 1
     finally:
         writer.close()
-    return score, frames / fps
+    return Film(score, frames / fps, is_over)
 
 
 def _frame(env: AtariVecEnv) -> np.ndarray:

@@ -130,14 +130,15 @@ def test_no_games_and_no_model_are_refused(trained, tmp_path):
 def test_a_game_is_filmed_in_colour_and_real_time(trained, tmp_path):
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "game.mp4"
-    score, seconds = film_game(load_agent(trained, "cpu"), path)
-    assert score >= 0
+    film = film_game(load_agent(trained, "cpu"), path)
+    assert film.score >= 0
+    assert film.is_whole_game
     reader = imageio_ffmpeg.read_frames(str(path))
     facts = next(reader)
     frames = [np.frombuffer(frame, np.uint8).reshape(630, 480, 3) for frame in reader]
     assert facts["size"] == (480, 630)
     assert facts["fps"] == 15
-    assert len(frames) == round(seconds * 15)
+    assert len(frames) == round(film.seconds * 15)
     # The bricks' rows differ in hue: the film shows the screen, not the agent's grey 84 x 84.
     colours = np.unique(frames[0].reshape(-1, 3) // 32, axis=0)
     assert (colours.max(axis=1) != colours.min(axis=1)).sum() >= 4
@@ -147,3 +148,15 @@ def test_a_game_is_filmed_in_colour_and_real_time(trained, tmp_path):
 def test_a_film_into_a_folder_that_is_not_there_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match=r"the folder .*nowhere for the video does not exist"):
         film_game(load_agent(trained, "cpu"), tmp_path / "nowhere" / "game.mp4")
+
+
+def test_a_film_in_another_format_is_refused(trained, tmp_path):
+    with pytest.raises(InputError, match=r"'game.gif' \(allowed endings: .mp4"):
+        film_game(load_agent(trained, "cpu"), tmp_path / "game.gif")
+
+
+def test_a_film_that_is_cut_says_so(trained, tmp_path, monkeypatch):
+    pytest.importorskip("imageio_ffmpeg")
+    monkeypatch.setattr("rl_coordconv.experiments.video.MAX_SECONDS", 1)
+    film = film_game(load_agent(trained, "cpu"), tmp_path / "game.mkv")
+    assert (film.seconds, film.is_whole_game) == (1.0, False)
