@@ -27,6 +27,9 @@ COLOURS = {
 }
 """Blind-safe and constant, so that an extractor looks the same in every figure."""
 
+LINES = ("-", "--", "-.")
+"""Seeds of one extractor share its colour and differ in these; dots are the random agent's."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -132,6 +135,7 @@ def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
             curve.steps / 1e6,
             curve.smoothed,
             color=COLOURS.get(config.extractor),
+            linestyle=LINES[config.seed % len(LINES)],
             linewidth=1.6,
             label=f"{config.extractor} ({config.agent}, seed {config.seed})",
         )
