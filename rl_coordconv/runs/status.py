@@ -7,9 +7,8 @@ import socket
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rl_coordconv.runs.files import read_json, write_json
 from rl_coordconv.validation import validate
@@ -30,7 +29,7 @@ class Status(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    state: Annotated[RunState, BeforeValidator(RunState)]
+    state: RunState
     num_timesteps: int = 0
     """Agent steps trained so far."""
     total_timesteps: int = 0
