@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rl_coordconv.errors import unknown_name
+from rl_coordconv.validation import validate
 
-Positive = Annotated[int, Field(gt=0)]
+MAX_INT = 2**31 - 1
+"""ale-py keeps its settings in 32 bits with a sign."""
+
+Positive = Annotated[int, Field(gt=0, le=MAX_INT)]
 
 
 class Protocol(BaseModel):
@@ -26,7 +31,7 @@ class Protocol(BaseModel):
     """Emulator frames that an action is held for; their rewards are summed."""
     frame_stack: Positive = 4
     """Images in an observation, oldest first; black before the game began."""
-    noop_max: Annotated[int, Field(ge=0)] = 30
+    noop_max: Annotated[int, Field(ge=0, le=MAX_INT)] = 30
     """A game begins with a random number of frames, below this one, of doing nothing."""
     repeat_action_probability: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Sticky actions: how likely the emulator is to repeat the last action in a frame."""
@@ -47,6 +52,20 @@ class Protocol(BaseModel):
     """Train on the sign of the reward. ``info["episode"]["r"]`` is always the raw score."""
     max_frames_per_episode: Positive = 108_000
     """Emulator frames after which a game is truncated: half an hour of play."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a changed copy, checked as a new protocol is, which pydantic's own is not.
+
+        Args:
+            update: new values by the knobs' names.
+            deep: without effect; a protocol holds nothing that could be shared.
+
+        Raises:
+            InputError: there is no such knob, or its value is not allowed.
+        """
+        knobs = {**self.model_dump(), **(update or {})}
+        fields = type(self).model_fields
+        return validate(TypeAdapter(type(self)), knobs, where="the protocol", keys=fields)
 
     def for_evaluation(self) -> Protocol:
         """Return the same protocol with whole games and raw rewards."""
