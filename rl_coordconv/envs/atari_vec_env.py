@@ -77,7 +77,7 @@ class AtariVecEnv(VecEnv):
         render_mode: str | None = None,
     ) -> None:
         self.game = resolve_game(game)
-        self.protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
+        self.protocol = _check_protocol(protocol)
         self.num_threads = check_threads(n_envs, num_threads)
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"render_mode {render_mode!r} is unknown (allowed: None, 'rgb_array')")
@@ -87,7 +87,8 @@ class AtariVecEnv(VecEnv):
         meanings = [action.name for action in self._emulator.ale.get_action_set()]
         self.action_meanings: list[str] = meanings
         """What each action presses, for example ``["NOOP", "FIRE", "RIGHT", "LEFT"]``."""
-        self._fire = meanings.index("FIRE") if "FIRE" in meanings else None
+        presses_fire = self.protocol.fire_on_life_loss and "FIRE" in meanings
+        self._fire = meanings.index("FIRE") if presses_fire else None
         self._screen = TwinScreen(self.game, n_envs, self.protocol) if render_mode else None
         image = (self.protocol.frame_stack, SIDE, SIDE)
         super().__init__(
@@ -127,9 +128,7 @@ class AtariVecEnv(VecEnv):
     def reset(self) -> VecEnvObs:
         """Begin a new game in every copy and return the first observations."""
         self._check_open()
-        if self._is_waiting:  # the unread results would be mistaken for the next ones
-            self._emulator.ale.recv()
-            self._is_waiting = False
+        self._drop_pending_step()
         seeds = None
         if any(seed is not None for seed in self._seeds):
             seeds = np.array(self._seeds, dtype=np.int64)
@@ -166,7 +165,7 @@ class AtariVecEnv(VecEnv):
         if self._is_waiting:
             raise RuntimeError("step_wait() must follow step_async() before the next one")
         chosen = check_actions(actions, self.num_envs, self.action_meanings)
-        if self.protocol.fire_on_life_loss and self._fire is not None:
+        if self._fire is not None:
             self._pressed = np.flatnonzero(self._press_fire).tolist()
             for index in self._pressed:
                 chosen[index] = self._fire
@@ -191,6 +190,9 @@ class AtariVecEnv(VecEnv):
             self._screen.receive()
         self._is_waiting = False
         self._returns += rewards
+        if self._fire is not None:
+            # `terminated` does not tell of lives where only whole games end.
+            self._press_fire = (info["lives"] > 0) & (info["lives"] < self.lives)
         self.lives = info["lives"]
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for index in self._pressed:
@@ -198,8 +200,6 @@ class AtariVecEnv(VecEnv):
         dones = terminated | truncated
         if dones.any():
             self._finish_episodes(observations, terminated, truncated, info, infos)
-        elif self._pressed:
-            self._press_fire[:] = False
         self._pressed = []
         if self.protocol.clip_rewards:
             rewards = np.sign(rewards)
@@ -233,8 +233,7 @@ class AtariVecEnv(VecEnv):
                 }
         self._returns[is_new_game] = 0
         self._first_frame = first_frame
-        if self._fire is not None:
-            self._press_fire = dones & ~is_new_game
+        self._press_fire &= ~is_new_game
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """Return each copy's screen, (210, 160, 3) uint8, or None without ``rgb_array``."""
@@ -246,24 +245,33 @@ class AtariVecEnv(VecEnv):
         """Stop the emulator's threads; may be called again."""
         if self._is_closed:
             return
-        if self._is_waiting:
-            self._emulator.ale.recv()
-            self._is_waiting = False
+        self._drop_pending_step()
         self._is_closed = True
         # The threads end with the object that owns them.
         del self._emulator
         self._screen = None
+
+    def _drop_pending_step(self) -> None:
+        """Read results that nobody waited for: they would be mistaken for the next ones."""
+        if not self._is_waiting:
+            return
+        self._emulator.ale.recv()
+        if self._screen is not None:
+            self._screen.receive()
+        self._is_waiting = False
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise RuntimeError("the environment is closed")
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return an attribute once for each chosen copy; they share one object.
+        """Return an attribute for each chosen copy: its own lives, or an object that all share.
 
         Raises:
             AttributeError: there is no such attribute.
         """
+        if attr_name == "lives":
+            return [int(self.lives[index]) for index in self._indices(indices)]
         value = self._own_render_mode if attr_name == "render_mode" else getattr(self, attr_name)
         return [value] * len(list(self._indices(indices)))
 
@@ -306,3 +314,11 @@ class AtariVecEnv(VecEnv):
 
     def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
         return self._get_indices(indices)
+
+
+def _check_protocol(protocol: str | Protocol) -> Protocol:
+    if isinstance(protocol, str):
+        return load_protocol(protocol)
+    if not isinstance(protocol, Protocol):
+        raise InputError(f"protocol {protocol!r} is neither a name nor a Protocol")
+    return protocol

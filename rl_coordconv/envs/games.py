@@ -41,8 +41,10 @@ def resolve_game(name: str) -> Game:
 
     Raises:
         UnknownNameError: no such game; names the closest.
-        InputError: a RAM variant, or a game that needs two players.
+        InputError: a RAM variant, a game that needs two players, or no text at all.
     """
+    if not isinstance(name, str):
+        raise InputError(f"game {name!r} is not a name")
     bare = _DRESS.sub("", _DRESS.sub("", name.strip()))
     game = _by_folded_name().get(_fold(bare))
     if game is None:

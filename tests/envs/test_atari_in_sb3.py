@@ -31,6 +31,23 @@ class TestAsAVecEnv:
         with pytest.raises(AttributeError, match="'lives' cannot be set"):
             env.set_attr("lives", 3)
 
+    def test_lives_are_told_for_each_copy(self, make):
+        env = make("Breakout", 3, seed=1)
+        env.reset()
+        for _ in range(400):  # the copies lose their lives at different times
+            env.step(np.array([0, 1, 3]))
+            if len(set(env.lives.tolist())) == 3:
+                break
+        lives = env.lives.tolist()
+        assert len(set(lives)) == 3
+        assert env.get_attr("lives") == lives
+        assert env.get_attr("lives", indices=[2, 0]) == [lives[2], lives[0]]
+
+    @pytest.mark.parametrize("protocol", [None, {"name": "deepmind"}, 4])
+    def test_what_is_no_protocol_is_refused(self, make, protocol):
+        with pytest.raises(InputError, match="protocol .* is neither a name"):
+            make(protocol=protocol)
+
     @pytest.mark.parametrize("n_envs", [0, -1, 1.5, True])
     def test_a_wrong_number_of_environments_is_refused(self, make, n_envs):
         with pytest.raises(InputError, match="n_envs"):

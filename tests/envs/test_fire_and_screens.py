@@ -40,6 +40,22 @@ class TestFire:
         assert replaced[0] == 1
         assert set(replaced[1:]) == {None}
 
+    @pytest.mark.parametrize("name", ["deepmind", "machado"])
+    def test_on_it_is_pressed_where_only_whole_games_end_too(self, make, name):
+        """An agent that never had to serve the ball would wait for the time limit."""
+        pressing = load_protocol(name).model_copy(update={"fire_on_life_loss": True})
+        env = make("Breakout", 2, protocol=pressing.for_evaluation(), seed=2)
+        env.reset()
+        env.step(np.array([1, 1]))
+        lives, lost, games, expected = env.lives.copy(), 0, 0, np.array([False, False])
+        for _ in range(400):
+            _, _, dones, infos = env.step(np.array([0, 0]))
+            assert [info.get("executed_action") == 1 for info in infos] == expected.tolist()
+            expected = (env.lives < lives) & ~dones
+            lives, lost, games = env.lives.copy(), lost + expected.sum(), games + dones.sum()
+        assert lost >= 8
+        assert games >= 2
+
     def test_games_without_fire_are_left_alone(self, make):
         protocol = DEEPMIND.model_copy(update={"fire_on_life_loss": True})
         env = make("MsPacman", 1, protocol=protocol)
@@ -78,6 +94,21 @@ class TestScreens:
             grey = cv2.cvtColor(env.get_images()[0], cv2.COLOR_RGB2GRAY)
             small = cv2.resize(grey, (84, 84), interpolation=cv2.INTER_AREA)
             assert np.abs(small.astype(int) - observation[0][-1]).max() <= 2
+
+    def test_a_step_that_reset_drops_is_dropped_by_the_twin_too(self, make):
+        cv2 = pytest.importorskip("cv2")
+        env = make("Breakout", 2, render_mode="rgb_array")
+        env.reset()
+        for row in random_actions(env, 20):
+            env.step(row)
+        env.step_async(np.array([2, 2]))
+        env.reset()
+        for row in random_actions(env, 60, seed=1):
+            observation, _, _, _ = env.step(row)
+            for image, stack in zip(env.get_images(), observation, strict=True):
+                grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+                small = cv2.resize(grey, (84, 84), interpolation=cv2.INTER_AREA)
+                assert np.abs(small.astype(int) - stack[-1]).max() <= 2
 
     def test_an_unknown_mode_is_refused(self, make):
         with pytest.raises(InputError, match="render_mode 'human'"):

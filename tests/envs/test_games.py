@@ -36,6 +36,7 @@ def test_names_by_hand():
         ("Pogn", UnknownNameError, "unknown game 'Pogn'; did you mean 'Pong'"),
         ("mspacmann", UnknownNameError, "'MsPacman'"),
         ("", UnknownNameError, "unknown game ''"),
+        (None, InputError, "game None is not a name"),
         ("CartPole-v1", UnknownNameError, "unknown game 'CartPole-v1'"),
         ("ALE/Pong-ram-v5", InputError, "only images are supported: 'Pong'"),
         ("Pong-ramNoFrameskip-v4", InputError, "only images are supported: 'Pong'"),
