@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.common_types import _size_2_t
 
 from rl_coordconv.errors import InputError, closest
+from rl_coordconv.layers.cached_map import CachedMap
 from rl_coordconv.layers.coordinates import coordinate_channels
 from rl_coordconv.layers.names import public
 
@@ -66,7 +67,7 @@ class ExtraChannelConv2d(nn.Conv2d):
             device,
             dtype,
         )
-        self._cache: _MapCache | None = None
+        self._cache: CachedMap | None = None
 
     @property
     def image_weight(self) -> Tensor:
@@ -104,26 +105,46 @@ class ExtraChannelConv2d(nn.Conv2d):
             InputError: the number of channels or dimensions is wrong.
         """
         self._check_input(input)
-        output = self._conv_forward(input, self.image_weight, None)
-        extra = self._extra_map(input)
+        # Read once: a parametrised weight is computed anew, perhaps differently, at each access.
+        weight = self.weight
+        image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
+        output = self._conv_forward(input, image_weight, None)
+        if self._may_cache(input, weight):
+            extra = self._cached_map(input, extra_weight)
+        else:
+            extra = self._compute_map(input, extra_weight, self.bias)
         # In place: a convolution's backward needs its input and weight but not its output.
         return output.add_(extra[0] if input.dim() == 3 else extra)
 
-    def _extra_map(self, input: Tensor) -> Tensor:
+    def _compute_map(self, input: Tensor, extra_weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return what the extra channels and the bias add to every image, (1, out, H', W')."""
         height, width = input.shape[-2:]
-        if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
-            return self._compute_map(height, width, input)
-        if self._cache is None:
-            self._cache = _MapCache()
-        if torch.is_grad_enabled() or input.device.type != "cpu":
-            return self._compute_map(height, width, input)
-        return self._cache.look_up(self, height, width, input)
-
-    def _compute_map(self, height: int, width: int, input: Tensor) -> Tensor:
         extra = self.make_extra_channels(height, width, input.device, input.dtype)
         # The bias belongs here: its gradient is then summed over one map, not over the batch.
-        return self._conv_forward(extra, self.coordinate_weight, self.bias)
+        return self._conv_forward(extra, extra_weight, bias)
+
+    def _may_cache(self, input: Tensor, weight: Tensor) -> bool:
+        if torch.is_grad_enabled() or input.device.type != "cpu":
+            return False
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return False
+        # Other types are what transforms put in their place (vmap, fake tensors, parametrisations);
+        # their values cannot be compared, or not outside the transform.
+        bias_type = nn.Parameter if self.bias is None else type(self.bias)
+        return type(input) is Tensor and type(weight) is bias_type is nn.Parameter
+
+    def _cached_map(self, input: Tensor, extra_weight: Tensor) -> Tensor:
+        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
+        geometry = (self.stride, self.padding, self.dilation, self.padding_mode)
+        key = (input.shape[-2:], input.dtype, autocast, geometry)
+        cached = self._cache
+        if cached is None or not cached.fits(key, extra_weight, self.bias):
+            # From the copies, so that map and weights agree even if another thread trains.
+            weight = extra_weight.clone()
+            bias = None if self.bias is None else self.bias.clone()
+            cached = CachedMap(key, weight, bias, self._compute_map(input, weight, bias))
+            self._cache = cached
+        return cached.map
 
     def _check_input(self, input: Tensor) -> None:
         if input.dim() in (3, 4) and input.shape[-3] == self.image_channels:
@@ -208,34 +229,6 @@ class ConstantConv2d(ExtraChannelConv2d):
     ) -> Tensor:
         """Return ones, (1, 2 or 3, height, width)."""
         return torch.ones(1, self.extra_channels, height, width, device=device, dtype=dtype)
-
-
-class _MapCache:
-    """The last map of a layer, for inference on the CPU.
-
-    Whether the weights are still the same is seen by comparing their values. Version counters
-    would not do: ``parameter.data.mul_()``, which stable-baselines3's target networks are updated
-    with, leaves them as they are.
-    """
-
-    def __init__(self) -> None:
-        self._key: tuple[Any, ...] | None = None
-        self._weight = self._bias = self._map = torch.empty(0)
-
-    def look_up(self, layer: ExtraChannelConv2d, height: int, width: int, input: Tensor) -> Tensor:
-        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
-        key = (height, width, input.dtype, autocast, layer.bias is None)
-        if key != self._key or not self._is_fresh(layer):
-            self._map = layer._compute_map(height, width, input).clone()
-            self._weight = layer.coordinate_weight.detach().clone()
-            self._bias = self._weight[:0] if layer.bias is None else layer.bias.detach().clone()
-            self._key = key
-        return self._map
-
-    def _is_fresh(self, layer: ExtraChannelConv2d) -> bool:
-        if not torch.equal(layer.coordinate_weight, self._weight):
-            return False
-        return layer.bias is None or torch.equal(layer.bias, self._bias)
 
 
 def _check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:
