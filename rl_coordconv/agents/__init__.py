@@ -1,0 +1,6 @@
+"""A2C and PPO as stable-baselines3 users know them, computed several times faster."""
+
+from rl_coordconv.agents.a2c import A2C
+from rl_coordconv.agents.ppo import PPO
+
+__all__ = ["A2C", "PPO"]

@@ -12,7 +12,6 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.policies import BasePolicy
 
 from rl_coordconv.agents.portable import load_portable
-from rl_coordconv.agents.precision import apply_precision, choose_precision, has_fast_bf16
 from rl_coordconv.envs import AtariVecEnv, human_normalized_score, reference_scores
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.resolve import resolve_device
@@ -131,7 +130,7 @@ class LoadedAgent:
 def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
     """Load a run's last saved policy without unpickling anything.
 
-    It computes in the number format it was trained in, where this machine has it.
+    It computes in fp32, as whoever loads the saved model will have it.
 
     Raises:
         InputError: no such run, or nothing was saved in it yet.
@@ -142,10 +141,7 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
             f"{run.path} holds no saved policy yet (status: {status.state}); it is written when "
             "the training ends or is stopped with Ctrl-C"
         )
-    target = resolve_device(device)
-    policy = load_portable(run.path, device=target)
-    wanted = config.precision if has_fast_bf16(target) else "fp32"
-    apply_precision(policy, choose_precision(wanted, target))
+    policy = load_portable(run.path, device=resolve_device(device))
     return LoadedAgent(policy, config, status.num_timesteps)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rl_coordconv.agents.precision import PrecisionRequest, choose_precision
+from rl_coordconv.agents.precision import PrecisionRequest, check_request
 from rl_coordconv.agents.presets import load_agent_preset
 from rl_coordconv.envs import load_protocol, resolve_game
 from rl_coordconv.errors import InputError
@@ -49,7 +49,7 @@ def resolve_run(
         InputError: a value that is not allowed.
     """
     extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
-    choose_precision(precision, resolve_device(device))
+    check_request(precision, resolve_device(device))
     preset = load_agent_preset(agent)
     given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
     changes = {key: value for key, value in given.items() if value is not None}

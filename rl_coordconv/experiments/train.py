@@ -14,7 +14,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
-from rl_coordconv.agents.precision import choose_precision
+from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.experiments.callbacks import (
     CheckLosses,
@@ -30,8 +30,13 @@ from rl_coordconv.experiments.progress import open_progress
 from rl_coordconv.experiments.resolve import resolve_device
 from rl_coordconv.experiments.signals import StopRequest, stop_request
 from rl_coordconv.runs import RunDirectory, RunState, Status
-from rl_coordconv.runs.checkpoints import Progress, load_newest_checkpoint, save_checkpoint
-from rl_coordconv.runs.environment import describe_environment
+from rl_coordconv.runs.checkpoints import (
+    Progress,
+    has_checkpoint,
+    load_newest_checkpoint,
+    save_checkpoint,
+)
+from rl_coordconv.runs.environment import describe_environment, recorded_precision
 from rl_coordconv.runs.files import write_json
 from rl_coordconv.runs.metrics import open_logger
 from rl_coordconv.runs.seeds import training_seed
@@ -98,7 +103,6 @@ class _Attempt:
         self._config = config = run.config()
         device = resolve_device(config.device)
         self._env = AtariVecEnv(config.game, config.preset.n_envs, protocol=config.protocol)
-        self._precision = choose_precision(config.precision, device)
         self._model = build_agent(
             config.preset,
             self._env,
@@ -106,7 +110,7 @@ class _Attempt:
             extractor_kwargs=config.extractor_kwargs,
             seed=config.seed,
             device=str(device),
-            precision=self._precision,
+            precision=self._precision_request(),
         )
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
@@ -116,6 +120,12 @@ class _Attempt:
         self._began = time.monotonic()
         self._ended: float | None = None
         self._env.seed(training_seed(config.seed, self._resumes))
+
+    def _precision_request(self) -> PrecisionRequest:
+        """Return what ``auto`` chose before: a run does not change its format half-way."""
+        chosen = recorded_precision(self._run.environment_file)
+        has_begun = has_checkpoint(self._run.checkpoints)
+        return chosen if chosen and has_begun else self._config.precision
 
     def execute(self) -> None:
         """Train what is left, save, evaluate."""
@@ -195,7 +205,8 @@ class _Attempt:
 
     def _record_environment(self) -> None:
         described = describe_environment(self._model.device, self._env.num_threads)
-        chosen = {"precision": self._precision.name, "precision_reason": self._precision.reason}
+        precision = self._model.chosen_precision
+        chosen = {"precision": precision.name, "precision_reason": precision.reason}
         write_json(self._run.environment_file, described | chosen)
 
     def _evaluate(self) -> Evaluation | None:

@@ -85,6 +85,23 @@ class ExtraChannelConv2d(nn.Conv2d):
         """Return the layer's own input channels, (1, 2 or 3, height, width)."""
         raise NotImplementedError
 
+    def decompose(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Take the layer apart: it equals a convolution of the image and a map added to it.
+
+        Args:
+            height: of the images.
+            width: of the images.
+
+        Returns:
+            The weight for the image's channels, (out, image channels, kernel, kernel), and what
+            the layer's own channels and the bias add to every image, (1, out, H', W'). Both are
+            differentiable in the layer's parameters.
+        """
+        weight = self.weight
+        image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
+        extra = self.make_extra_channels(height, width, weight.device, weight.dtype)
+        return image_weight, self._conv_forward(extra, extra_weight, self.bias)
+
     def reset_parameters(self) -> None:
         """Initialise as `nn.Conv2d` does; the coordinate weights as the rest, or to zero."""
         super().reset_parameters()

@@ -6,11 +6,12 @@ import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from rl_coordconv.hardware import available_cores, cpu_model
+from rl_coordconv.runs.files import read_json
 from rl_coordconv.version import __version__
 
 _PACKAGES = (
@@ -44,6 +45,14 @@ def describe_environment(device: torch.device, env_threads: int) -> dict[str, An
         "torch_threads": torch.get_num_threads(),
         "env_threads": env_threads,
     }
+
+
+def recorded_precision(path: Path) -> Literal["fp32", "bf16"] | None:
+    """Return the number format that an ``environment.json`` tells of; None without a file."""
+    if not path.is_file():
+        return None
+    name = read_json(path).get("precision")
+    return name if name in ("fp32", "bf16") else None
 
 
 def source_commit() -> str | None:

@@ -1,0 +1,52 @@
+"""Advantage actor-critic, several times faster than stable-baselines3's on images."""
+
+from __future__ import annotations
+
+import stable_baselines3
+import torch
+
+from rl_coordconv.agents.fast.losses import A2C_STATISTICS, a2c_loss
+from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
+from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
+
+
+class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
+    """stable-baselines3's A2C, the same algorithm with the same public face, computed faster.
+
+    The fast path takes uint8 images and discrete actions with any features extractor; everything
+    else falls back to SB3's own code, see `slow_reason`. A saved model loads in plain
+    stable-baselines3 and the other way round.
+
+    Args:
+        *args: as ``stable_baselines3.A2C``.
+        precision: ``fp32``, ``bf16`` for the convolutional body alone, or ``auto``; what was
+            decided and why is in `chosen_precision`.
+        **kwargs: as ``stable_baselines3.A2C``.
+
+    Raises:
+        UnknownNameError: an unknown precision.
+        InputError: bf16 where the hardware has none.
+
+    Source:
+        Mnih et al. 2016 (arXiv 1602.01783); stable-baselines3 2.9.2, a2c/a2c.py.
+    """
+
+    def train(self) -> None:
+        """Update the policy once from the whole rollout buffer."""
+        buffer = self.rollout_buffer
+        if self.slow_reason is not None or not isinstance(buffer, DeviceRolloutBuffer):
+            super().train()
+            return
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        network = self._network()
+        for batch in buffer.minibatches():  # one
+            loss, row = a2c_loss(network(batch.images), batch, self._loss_weights())
+            self._descend(loss)
+        self._n_updates += 1
+        # The one moment that waits for the device.
+        values = torch.cat([row, buffer.explained_variance()]).tolist()
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        for name, value in zip((*A2C_STATISTICS, "explained_variance"), values, strict=True):
+            if name != "loss":  # SB3's A2C does not log the sum
+                self.logger.record(f"train/{name}", value)

@@ -1,0 +1,199 @@
+"""The features of an extractor, computed straight from uint8 images in a chosen number format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rl_coordconv.agents.fast.images import ConvolveImages, FlattenPlain, relu_with_map
+from rl_coordconv.agents.fast.linear import linear
+from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN
+from rl_coordconv.layers.conv import ExtraChannelConv2d
+
+MAX_PIXEL = 255.0
+_CPU_CHUNK = {torch.float32: 64, torch.bfloat16: 256}
+"""Images convolved at once on a CPU: in larger chunks the activations leave its caches, and their
+memory goes back to the operating system after every use (measured, see docs/performance.md)."""
+
+
+class Body(Protocol):
+    """Turns images into features."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features, differentiable: (N, channels, H, W) uint8 -> (N, features)."""
+
+    def frozen(self) -> Callable[[Tensor], Tensor]:
+        """Return the same function for weights that will not change, prepared once."""
+
+
+def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float) -> Body:
+    """Find the fastest way to compute an extractor.
+
+    Args:
+        extractor: any features extractor of images.
+        dtype: of the convolutions and the linear layer after them; features are float32, or
+            float64 for float64.
+        scale: what pixels are multiplied by first, 1/255 or 1.
+    """
+    if is_plain_nature(extractor):
+        return NatureBody(extractor, dtype, scale)
+    return GenericBody(extractor, dtype, scale)
+
+
+def is_plain_nature(extractor: nn.Module) -> bool:
+    """Tell whether an extractor is NatureCNN or one of ours like it, with nothing changed in it."""
+    if type(extractor) not in (NatureCNN, CoordConvCNN, PlaceboCNN) or has_hooks(extractor):
+        return False
+    if any("forward" in vars(module) for module in extractor.modules()):
+        return False
+    *pairs, flatten = extractor.cnn
+    convolutions, activations = pairs[::2], pairs[1::2]
+    return (
+        isinstance(flatten, nn.Flatten)
+        and all(_is_plain_convolution(module) for module in convolutions)
+        and all(type(module) is nn.ReLU for module in activations)
+        and [type(module) for module in extractor.linear] == [nn.Linear, nn.ReLU]
+    )
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Tell whether somebody listens to a module, and so expects it to be called."""
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(part, name) for part in module.modules() for name in names)
+
+
+def _is_plain_convolution(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and (module.padding, module.dilation, module.groups) == (
+        (0, 0),
+        (1, 1),
+        1,
+    )
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    weight: Tensor
+    """(out, image channels, kernel, kernel), without the layer's own channels."""
+    bias: Tensor | None
+    extra: Tensor | None
+    """(1, out, H', W'): what the layer's own channels and the bias add to every image."""
+    stride: tuple[int, int]
+
+    def to(self, dtype: torch.dtype) -> _Convolution:
+        weight = self.weight.to(dtype, memory_format=torch.channels_last)
+        bias = None if self.bias is None else self.bias.to(dtype)
+        extra = None if self.extra is None else self.extra.to(dtype)
+        return _Convolution(weight, bias, extra, self.stride)
+
+
+class NatureBody:
+    """NatureCNN, with or without coordinates, in one layout and one number format throughout.
+
+    The scale of the pixels is folded into the first weight; the coordinates' share is added as a
+    map. Weights stay what they are and get their gradients in their own type.
+
+    Args:
+        extractor: for which `is_plain_nature` is true.
+        dtype: of the activations.
+        scale: of the pixels.
+    """
+
+    def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
+        self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
+        self._linear: nn.Linear = extractor.linear[0]
+        self._dtype, self._scale = dtype, scale
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features, (N, features), differentiable in the extractor's parameters."""
+        folded = self._fold(*images.shape[-2:])
+        # Cast for each chunk anew, so that their gradients are summed in the weights' own type.
+        flat = [self._convolve(part, self._cast(folded)) for part in self._chunks(images)]
+        weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
+        return _activate(flat[0] if len(flat) == 1 else torch.cat(flat), weight, bias)
+
+    def frozen(self) -> Callable[[Tensor], Tensor]:
+        """Cast everything once, for a rollout: not differentiable."""
+        with torch.no_grad():
+            weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
+        prepared: dict[torch.Size, list[_Convolution]] = {}
+
+        @torch.no_grad()
+        def features(images: Tensor) -> Tensor:
+            side = images.shape[-2:]
+            if side not in prepared:
+                prepared[side] = self._cast(self._fold(*side))
+            return _activate(self._convolve(images, prepared[side]), weight, bias)
+
+        return features
+
+    def _chunks(self, images: Tensor) -> tuple[Tensor, ...]:
+        if images.device.type != "cpu" or self._dtype not in _CPU_CHUNK:
+            return (images,)
+        return images.split(_CPU_CHUNK[self._dtype])
+
+    def _cast(self, convolutions: list[_Convolution]) -> list[_Convolution]:
+        return [convolution.to(self._dtype) for convolution in convolutions]
+
+    def _fold(self, height: int, width: int) -> list[_Convolution]:
+        folded = []
+        for index, layer in enumerate(self._convolutions):
+            weight, bias, extra = layer.weight, layer.bias, None
+            if isinstance(layer, ExtraChannelConv2d):
+                weight, extra = layer.decompose(height, width)
+                bias = None
+            if index == 0:
+                weight = weight * self._scale
+            stride = (layer.stride[0], layer.stride[1])
+            folded.append(_Convolution(weight, bias, extra, stride))
+            kernel = layer.kernel_size
+            height = (height - kernel[0]) // stride[0] + 1
+            width = (width - kernel[1]) // stride[1] + 1
+        return folded
+
+    def _convolve(self, images: Tensor, convolutions: list[_Convolution]) -> Tensor:
+        for index, part in enumerate(convolutions):
+            convolve = ConvolveImages.apply if index == 0 else functional.conv2d
+            images = convolve(images, part.weight, part.bias, part.stride)
+            images = images.relu_() if part.extra is None else relu_with_map(images, part.extra)
+        flat: Tensor = FlattenPlain.apply(images)
+        return flat
+
+
+def _activate(flat: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    features = linear(flat, weight, bias).relu_()
+    # Heads, losses and log-probabilities are never computed in bf16.
+    return features.float() if features.dtype is torch.bfloat16 else features
+
+
+class GenericBody:
+    """Any other extractor: called as it is, on scaled images, in bf16 under autocast.
+
+    Args:
+        extractor: a features extractor of images.
+        dtype: float32 or bfloat16.
+        scale: of the pixels.
+    """
+
+    def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
+        self._extractor, self._dtype, self._scale = extractor, dtype, scale
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features, (N, features)."""
+        pixels = images / MAX_PIXEL if self._scale != 1 else images.float()
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        if self._dtype is not torch.bfloat16:
+            features: Tensor = self._extractor(pixels)
+            return features
+        with torch.autocast(pixels.device.type, dtype=torch.bfloat16):
+            features = self._extractor(pixels)
+        return features.float()
+
+    def frozen(self) -> Callable[[Tensor], Tensor]:
+        """Return the same, not differentiable."""
+        return torch.no_grad()(self.__call__)

@@ -1,0 +1,91 @@
+"""Operations on images that keep one layout and never hold a float copy of a whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class ConvolveImages(torch.autograd.Function):
+    """A convolution straight from uint8 images, without padding.
+
+    The images are converted on the way in and again for the gradient, and kept as uint8 in
+    between: the float copy that `torch.conv2d` would keep is two (bf16) or four (fp32) times as
+    large. Whoever calls it folds the scale of 1/255 into the weight; 0 to 255 are exact in bf16.
+
+    Shape:
+        images (N, channels, H, W) uint8, weight (out, channels, kernel, kernel), bias (out,) or
+        None, stride two integers -> (N, out, H', W') of the weight's type, channels last.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]
+    ) -> Tensor:
+        """Convolve."""
+        ctx.save_for_backward(images, weight)
+        ctx.stride, ctx.has_bias = stride, bias is not None
+        return torch.conv2d(_convert(images, weight.dtype), weight, bias, stride)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of weight and bias; images have none."""
+        images, weight = ctx.saved_tensors
+        _, weight_gradient, bias_gradient = torch.ops.aten.convolution_backward(
+            gradients[0],
+            _convert(images, weight.dtype),
+            weight,
+            [weight.shape[0]] if ctx.has_bias else None,
+            ctx.stride,
+            [0, 0],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [False, True, ctx.has_bias],
+        )
+        return None, weight_gradient, bias_gradient, None
+
+
+def _convert(images: Tensor, dtype: torch.dtype) -> Tensor:
+    return images.to(dtype, memory_format=torch.channels_last)
+
+
+def relu_with_map(images: Tensor, extra: Tensor) -> Tensor:
+    """Return relu(images + extra), where the map ``extra`` is the same for every image.
+
+    Both are laid flat first: in two dimensions torch adds, and in the gradient sums over the
+    batch, an order of magnitude faster than in four (measured on a CPU, channels last).
+
+    Args:
+        images: (N, channels, H, W), channels last.
+        extra: (1, channels, H, W).
+    """
+    count, channels, height, width = images.shape
+    flat = images.permute(0, 2, 3, 1).reshape(count, -1)
+    flat = torch.relu_(flat + extra.permute(0, 2, 3, 1).reshape(1, -1))
+    return flat.view(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+class FlattenPlain(torch.autograd.Function):
+    """Flatten channels-last images in the order of `nn.Flatten`; the gradient is channels-last too.
+
+    Without this the gradient would arrive in another layout than the activations have, and every
+    operation between them would be several times slower.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        """Return (N, channels * H * W)."""
+        ctx.shape = images.shape
+        return images.contiguous().flatten(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Return the gradient in the layout of the images."""
+        return gradients[0].reshape(ctx.shape).contiguous(memory_format=torch.channels_last)

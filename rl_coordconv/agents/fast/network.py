@@ -1,0 +1,94 @@
+"""An SB3 actor-critic policy as two functions of images, without a Distribution object in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor
+
+from rl_coordconv.agents.fast.bodies import MAX_PIXEL, Body, make_body
+
+Heads = tuple[Tensor, Tensor]
+"""Log-probabilities of all actions, (N, actions), and values, (N, 1)."""
+
+
+class FastNetwork:
+    """The policy's own modules, computed from uint8 images with the body in a chosen format.
+
+    It holds no weights of its own and is cheap to make: make a new one rather than keep one that
+    could miss a change of the policy.
+
+    Args:
+        policy: one that `why_not_fast` has nothing against.
+        dtype: of the body: float32 or bfloat16 (float64 for tests).
+    """
+
+    def __init__(self, policy: ActorCriticPolicy, dtype: torch.dtype) -> None:
+        scale = 1 / MAX_PIXEL if policy.normalize_images else 1.0
+        self._policy = policy
+        self._shared = policy.share_features_extractor
+        if self._shared:
+            extractors = [policy.features_extractor]
+        else:
+            extractors = [policy.pi_features_extractor, policy.vf_features_extractor]
+        self.bodies: list[Body] = [make_body(part, dtype, scale) for part in extractors]
+
+    def __call__(self, images: Tensor) -> Heads:
+        """Return log-probabilities and values, differentiable.
+
+        Args:
+            images: (N, channels, H, W) uint8.
+        """
+        return self._heads([body(images) for body in self.bodies])
+
+    def frozen(self) -> Callable[[Tensor], Heads]:
+        """Return the same function for weights that stay as they are, without gradients."""
+        bodies = [body.frozen() for body in self.bodies]
+
+        @torch.no_grad()
+        def evaluate(images: Tensor) -> Heads:
+            return self._heads([body(images) for body in bodies])
+
+        return evaluate
+
+    def _heads(self, features: list[Tensor]) -> Heads:
+        policy = self._policy
+        if self._shared:
+            latent_pi, latent_vf = policy.mlp_extractor(features[0])
+        else:
+            latent_pi = policy.mlp_extractor.forward_actor(features[0])
+            latent_vf = policy.mlp_extractor.forward_critic(features[1])
+        return policy.action_net(latent_pi).log_softmax(-1), policy.value_net(latent_vf)
+
+
+def sample(log_probs: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Draw an action from each row's distribution.
+
+    The same race between exponential variables that `torch.multinomial` runs, so that on the CPU
+    the same seed draws the same actions as stable-baselines3 does; written out, because
+    `torch.multinomial` makes a GPU wait.
+
+    Args:
+        log_probs: (N, actions).
+        noise: (N, actions) draws of the exponential distribution; None draws them.
+
+    Returns:
+        The actions, (N,) int64, and their log-probabilities, (N,).
+    """
+    probabilities = log_probs.softmax(-1)
+    if noise is None:
+        noise = torch.empty_like(probabilities).exponential_()
+    actions = (probabilities / noise).argmax(-1)
+    return actions, log_prob_of(log_probs, actions)
+
+
+def log_prob_of(log_probs: Tensor, actions: Tensor) -> Tensor:
+    """Pick each row's log-probability of its action, (N,)."""
+    return log_probs.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+
+
+def entropy_of(log_probs: Tensor) -> Tensor:
+    """Return each row's entropy in nats, (N,)."""
+    return -(log_probs.exp() * log_probs).sum(-1)

@@ -1,0 +1,242 @@
+"""A rollout buffer that lives where the network does, and copies an image once on its way in."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """B steps of a rollout, on the network's device."""
+
+    images: Tensor
+    """(B, channels, H, W) uint8, stored channels-last."""
+    actions: Tensor
+    """(B,) int64."""
+    old_values: Tensor
+    """(B,) float32, as all that follow."""
+    old_log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+class _Stored:
+    """A tensor of the buffer shown as the NumPy array that stable-baselines3 has in its place.
+
+    On the CPU the array is a view: what is written into it is in the buffer. Elsewhere it is a
+    copy; assign the whole array to change the buffer.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, buffer: Any, owner: type | None = None) -> Any:
+        if buffer is None:
+            return self
+        return buffer._as_sb3(self._name, getattr(buffer, self._name)).cpu().numpy()
+
+    def __set__(self, buffer: Any, value: NDArray[Any]) -> None:
+        target = buffer._as_sb3(self._name, getattr(buffer, self._name))
+        target.copy_(torch.as_tensor(np.ascontiguousarray(value)).reshape(target.shape))
+
+
+class DeviceRolloutBuffer(RolloutBuffer):
+    """SB3's rollout buffer of images and discrete actions, as tensors on the network's device.
+
+    Images are stored once, as uint8 with the channels last, in memory that is allocated once.
+    `get`, `add` and the arrays keep SB3's shapes and meanings, so that callbacks and stock
+    algorithms can use it; unlike SB3's, the arrays keep the shape (steps, environments, ...) after
+    `get`.
+
+    Args:
+        buffer_size: steps of each environment in a rollout.
+        observation_space: (channels, H, W) uint8.
+        action_space: Discrete.
+        device: where the network is.
+        gae_lambda: of generalised advantage estimation; 1 gives the plain advantage.
+        gamma: discount.
+        n_envs: environments side by side.
+    """
+
+    observations = _Stored()  # type: ignore[assignment]
+    actions = _Stored()  # type: ignore[assignment]
+    values = _Stored()  # type: ignore[assignment]
+    log_probs = _Stored()  # type: ignore[assignment]
+    advantages = _Stored()  # type: ignore[assignment]
+    returns = _Stored()  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: torch.device | str = "auto",
+        gae_lambda: float = 1,
+        gamma: float = 0.99,
+        n_envs: int = 1,
+    ) -> None:
+        self._is_allocated = False
+        super().__init__(
+            buffer_size, observation_space, action_space, device, gae_lambda, gamma, n_envs
+        )
+
+    def reset(self) -> None:
+        """Begin a new rollout in the memory of the last one."""
+        if not self._is_allocated:
+            self._allocate()
+        self.pos, self.full, self.generator_ready = 0, False, False
+
+    def _allocate(self) -> None:
+        size = (self.buffer_size, self.n_envs)
+        channels, height, width = self.obs_shape
+        on_device = {"device": self.device}
+        # Zeros, so that a rollout cut short holds no old memory.
+        self._observations = torch.zeros(
+            *size, height, width, channels, dtype=torch.uint8, **on_device
+        )
+        self._actions = torch.zeros(size, dtype=torch.int64, **on_device)
+        self._values = torch.zeros(size, **on_device)
+        self._log_probs = torch.zeros(size, **on_device)
+        self._advantages = torch.zeros(size, **on_device)
+        self._returns = torch.zeros(size, **on_device)
+        # These come from the environments, and go to the device once a rollout.
+        self.rewards = np.zeros(size, dtype=np.float32)
+        self.episode_starts = np.zeros(size, dtype=np.float32)
+        self._is_allocated = True
+
+    def _as_sb3(self, name: str, stored: Tensor) -> Tensor:
+        if name == "_observations":
+            return stored.permute(0, 1, 4, 2, 3)
+        return stored.unsqueeze(-1) if name == "_actions" else stored
+
+    def images_now(self) -> Tensor:
+        """Return the place of the current step's images, (n_envs, channels, H, W), to be filled."""
+        return self._observations[self.pos].permute(0, 3, 1, 2)
+
+    def put(
+        self,
+        actions: Tensor,
+        rewards: NDArray[np.float32],
+        episode_starts: NDArray[Any],
+        values: Tensor,
+        log_probs: Tensor,
+    ) -> None:
+        """Store a step whose images are already in `images_now`, and go on to the next.
+
+        Args:
+            actions: (n_envs,) int64.
+            rewards: (n_envs,).
+            episode_starts: (n_envs,) whether the images are the first of an episode.
+            values: (n_envs, 1) or (n_envs,).
+            log_probs: (n_envs,).
+        """
+        self._actions[self.pos] = actions
+        self._values[self.pos] = values.flatten()
+        self._log_probs[self.pos] = log_probs
+        self.rewards[self.pos] = rewards
+        self.episode_starts[self.pos] = episode_starts
+        self.pos += 1
+        self.full = self.pos == self.buffer_size
+
+    def add(
+        self,
+        obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        episode_start: NDArray[Any],
+        value: Tensor,
+        log_prob: Tensor,
+    ) -> None:
+        """Store a step as stable-baselines3's own collection does."""
+        self.images_now().copy_(torch.as_tensor(obs))
+        actions = torch.as_tensor(action).reshape(self.n_envs)
+        self.put(actions, reward, episode_start, value, log_prob.flatten())
+
+    def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[Any]) -> None:
+        """Compute lambda-returns and generalised advantages on the device.
+
+        Args:
+            last_values: (n_envs, 1) or (n_envs,), of the observations after the last step.
+            dones: (n_envs,) whether the last step ended an episode.
+
+        Source:
+            Schulman et al. 2016 (arXiv 1506.02438); the operations and their order are SB3's.
+        """
+        rewards = torch.from_numpy(self.rewards).to(self.device)
+        starts = np.concatenate([self.episode_starts[1:], np.asarray(dones, np.float32)[None]])
+        goes_on = 1.0 - torch.from_numpy(starts).to(self.device)
+        with torch.no_grad():
+            last_values = last_values.detach().to(self.device).flatten()
+            next_values = torch.cat([self._values[1:], last_values.unsqueeze(0)])
+            deltas = rewards + self.gamma * next_values * goes_on - self._values
+            decay = self.gamma * self.gae_lambda * goes_on
+            advantage = torch.zeros_like(last_values)
+            for step in reversed(range(self.buffer_size)):
+                advantage = deltas[step] + decay[step] * advantage
+                self._advantages[step] = advantage
+            torch.add(self._advantages, self._values, out=self._returns)
+
+    def minibatches(self, batch_size: int | None = None) -> Generator[Minibatch, None, None]:
+        """Yield all steps once, shuffled by NumPy's global generator just as SB3 shuffles them.
+
+        Args:
+            batch_size: steps in a minibatch; None yields all at once.
+        """
+        total = self.buffer_size * self.n_envs
+        # SB3 counts environment by environment, this memory step by step.
+        env, step = np.divmod(np.random.permutation(total), self.buffer_size)
+        rows = torch.from_numpy(step * self.n_envs + env).to(self.device)
+        for chosen in rows.split(batch_size or total):
+            yield self.take(chosen)
+
+    def take(self, rows: Tensor) -> Minibatch:
+        """Gather steps.
+
+        Args:
+            rows: (B,) int64, step * n_envs + environment.
+        """
+        channels, height, width = self.obs_shape
+        total = self.buffer_size * self.n_envs
+        pixels = self._observations.view(total, -1).index_select(0, rows)
+        fields = (self._actions, self._values, self._log_probs, self._advantages, self._returns)
+        return Minibatch(
+            pixels.view(-1, height, width, channels).permute(0, 3, 1, 2),
+            *(field.view(total).index_select(0, rows) for field in fields),
+        )
+
+    def explained_variance(self) -> Tensor:
+        """Return the share of the returns' variance that the values explain, (1,); NaN without any.
+
+        Source:
+            stable-baselines3 2.9.2, common/utils.py, explained_variance.
+        """
+        variance = self._returns.var(correction=0)
+        unexplained = (self._returns - self._values).var(correction=0)
+        return torch.where(variance == 0, torch.nan, 1 - unexplained / variance).unsqueeze(0)
+
+    def is_finite(self) -> bool:
+        """Tell whether all values and log-probabilities are numbers; waits for the device."""
+        return bool((self._values.isfinite() & self._log_probs.isfinite()).all())
+
+    def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
+        """Yield all steps once in SB3's own form."""
+        assert self.full, "the rollout is not complete"
+        for batch in self.minibatches(batch_size):
+            yield RolloutBufferSamples(
+                batch.images,
+                batch.actions.float().unsqueeze(-1),
+                batch.old_values,
+                batch.old_log_probs,
+                batch.advantages,
+                batch.returns,
+            )

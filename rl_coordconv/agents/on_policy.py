@@ -1,0 +1,185 @@
+"""What the fast A2C and PPO have in common: collecting rollouts, and the way back to SB3's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from rl_coordconv.agents.fast.eligibility import why_not_fast
+from rl_coordconv.agents.fast.losses import LossWeights
+from rl_coordconv.agents.fast.network import FastNetwork, sample
+from rl_coordconv.agents.fast.optimizers import step
+from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
+from rl_coordconv.agents.precision import (
+    Precision,
+    PrecisionRequest,
+    check_request,
+    choose_precision,
+)
+
+
+class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
+    """Mixed in before SB3's A2C or PPO: the same algorithm, computed faster.
+
+    Whatever the fast path cannot compute, `why_not_fast` tells, goes stable-baselines3's own way.
+    """
+
+    def __init__(self, *args: Any, precision: PrecisionRequest = "auto", **kwargs: Any) -> None:
+        self.precision: PrecisionRequest = precision
+        """The number format that was asked for."""
+        self._chosen_precision: Precision | None = None
+        super().__init__(*args, **kwargs)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        check_request(self.precision, self.device)
+        self._chosen_precision = None
+        if why_not_fast(self) is None:
+            self.rollout_buffer = self._make_buffer()
+
+    def _make_buffer(self) -> DeviceRolloutBuffer:
+        return DeviceRolloutBuffer(
+            self.n_steps,
+            self.observation_space,
+            self.action_space,
+            device=self.device,
+            gamma=self.gamma,
+            gae_lambda=self.gae_lambda,
+            n_envs=self.n_envs,
+        )
+
+    def _excluded_save_params(self) -> list[str]:
+        # What is left loads in plain stable-baselines3.
+        return [*super()._excluded_save_params(), "_chosen_precision"]
+
+    @property
+    def slow_reason(self) -> str | None:
+        """Why this model goes stable-baselines3's own way, in a few words; None if it does not."""
+        reason = why_not_fast(self)
+        if reason is None and type(self.rollout_buffer) is not DeviceRolloutBuffer:
+            return "the rollout buffer is stable-baselines3's own"
+        return reason
+
+    @property
+    def chosen_precision(self) -> Precision:
+        """The number format in use, and why; decided when it is first needed.
+
+        Raises:
+            InputError: bf16 was asked for and is not right on this machine.
+        """
+        if self._chosen_precision is None:
+            reason = self.slow_reason
+            if reason is None:
+                self._chosen_precision = choose_precision(self.precision, self.policy)
+            else:
+                words = f"stable-baselines3's own path, because {reason}"
+                self._chosen_precision = Precision("fp32", words)
+            if self.verbose >= 1:
+                print(f"Computing in {self.chosen_precision.name}: {self.chosen_precision.reason}")
+        return self._chosen_precision
+
+    def _network(self) -> FastNetwork:
+        dtype = self.chosen_precision.dtype
+        if next(self.policy.parameters()).dtype is torch.float64:
+            dtype = torch.float64
+        return FastNetwork(self.policy, dtype)
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Play, and fill the buffer; arguments, callbacks and result are stable-baselines3's.
+
+        Raises:
+            ValueError: the network's values became NaN or infinite.
+        """
+        if self.slow_reason is not None or not isinstance(rollout_buffer, DeviceRolloutBuffer):
+            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        assert self._last_obs is not None, "No previous observation was provided"
+        self.policy.set_training_mode(False)
+        n_steps = 0
+        rollout_buffer.reset()
+        callback.on_rollout_start()
+        evaluate = self._network().frozen()
+        # Callbacks read these names from locals().
+        while n_steps < n_rollout_steps:
+            obs_tensor = rollout_buffer.images_now()
+            obs_tensor.copy_(torch.as_tensor(self._last_obs))
+            probabilities, values = evaluate(obs_tensor)
+            drawn, log_probs = sample(probabilities)
+            actions = drawn.cpu().numpy()
+            clipped_actions = actions
+            new_obs, rewards, dones, infos = env.step(clipped_actions)
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            self._update_info_buffer(infos, dones)
+            n_steps += 1
+            if dones.any():
+                self._add_value_of_the_cut_off_rest(rewards, dones, infos, evaluate)
+            rollout_buffer.put(drawn, rewards, self._last_episode_starts, values, log_probs)
+            self._last_obs = new_obs
+            self._last_episode_starts = dones
+        _, values = evaluate(self._to_images(new_obs))
+        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
+        self._check_finite(rollout_buffer)
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _to_images(self, observations: Any) -> Tensor:
+        images = torch.as_tensor(observations).to(self.device)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _add_value_of_the_cut_off_rest(
+        self,
+        rewards: NDArray[np.float32],
+        dones: NDArray[np.bool_],
+        infos: list[dict[str, Any]],
+        evaluate: Any,
+    ) -> None:
+        """Add what was still to come where a time limit, not the game, ended an episode."""
+        cut_off = [
+            index
+            for index in np.flatnonzero(dones).tolist()
+            if infos[index].get("terminal_observation") is not None
+            and infos[index].get("TimeLimit.truncated", False)
+        ]
+        if not cut_off:
+            return
+        last = [self.policy.obs_to_tensor(infos[index]["terminal_observation"])[0]
+                for index in cut_off]  # fmt: skip
+        _, values = evaluate(self._to_images(torch.cat(last)))
+        rewards[cut_off] += self.gamma * values.flatten().cpu().numpy()
+
+    @staticmethod
+    def _check_finite(buffer: DeviceRolloutBuffer) -> None:
+        # Where SB3 builds a distribution it checks for NaN at every step; here once a rollout,
+        # before anything is learnt from it.
+        if not buffer.is_finite():
+            raise ValueError(
+                "the network's values or log-probabilities became NaN or infinite: the training "
+                "has diverged"
+            )
+
+    def _loss_weights(self) -> LossWeights:
+        return LossWeights(self.ent_coef, self.vf_coef, self.normalize_advantage)
+
+    def _descend(self, loss: Tensor) -> None:
+        """Take one step of the optimiser."""
+        self.policy.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        step(self.policy.optimizer)
