@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from rl_coordconv.agents.fast.collecting import Collector
 from rl_coordconv.agents.fast.eligibility import why_not_fast
 from rl_coordconv.agents.fast.losses import LossWeights
-from rl_coordconv.agents.fast.network import FastNetwork, sample
+from rl_coordconv.agents.fast.network import FastNetwork, Heads
 from rl_coordconv.agents.fast.optimizers import step
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.precision import (
@@ -31,6 +31,8 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
 
     Whatever the fast path cannot compute, `why_not_fast` tells, goes stable-baselines3's own way.
     """
+
+    normalize_advantage: bool
 
     def __init__(self, *args: Any, precision: PrecisionRequest = "auto", **kwargs: Any) -> None:
         self.precision: PrecisionRequest = precision
@@ -92,6 +94,9 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
             dtype = torch.float64
         return FastNetwork(self.policy, dtype)
 
+    def _frozen_network(self) -> Callable[[Tensor], Heads]:
+        return self._network().frozen()
+
     def collect_rollouts(
         self,
         env: VecEnv,
@@ -108,61 +113,18 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         assert self._last_obs is not None, "No previous observation was provided"
         self.policy.set_training_mode(False)
-        n_steps = 0
         rollout_buffer.reset()
         callback.on_rollout_start()
-        evaluate = self._network().frozen()
-        # Callbacks read these names from locals().
-        while n_steps < n_rollout_steps:
-            obs_tensor = rollout_buffer.images_now()
-            obs_tensor.copy_(torch.as_tensor(self._last_obs))
-            probabilities, values = evaluate(obs_tensor)
-            drawn, log_probs = sample(probabilities)
-            actions = drawn.cpu().numpy()
-            clipped_actions = actions
-            new_obs, rewards, dones, infos = env.step(clipped_actions)
-            self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            self._update_info_buffer(infos, dones)
-            n_steps += 1
-            if dones.any():
-                self._add_value_of_the_cut_off_rest(rewards, dones, infos, evaluate)
-            rollout_buffer.put(drawn, rewards, self._last_episode_starts, values, log_probs)
-            self._last_obs = new_obs
-            self._last_episode_starts = dones
-        _, values = evaluate(self._to_images(new_obs))
-        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
+        collector = Collector(self, env, rollout_buffer, callback, self._frozen_network())
+        if not collector.collect(n_rollout_steps):
+            return False
+        assert self._last_episode_starts is not None
+        rollout_buffer.compute_returns_and_advantage(
+            collector.values_of(self._last_obs), self._last_episode_starts
+        )
         self._check_finite(rollout_buffer)
-        callback.update_locals(locals())
         callback.on_rollout_end()
         return True
-
-    def _to_images(self, observations: Any) -> Tensor:
-        images = torch.as_tensor(observations).to(self.device)
-        return images.contiguous(memory_format=torch.channels_last)
-
-    def _add_value_of_the_cut_off_rest(
-        self,
-        rewards: NDArray[np.float32],
-        dones: NDArray[np.bool_],
-        infos: list[dict[str, Any]],
-        evaluate: Any,
-    ) -> None:
-        """Add what was still to come where a time limit, not the game, ended an episode."""
-        cut_off = [
-            index
-            for index in np.flatnonzero(dones).tolist()
-            if infos[index].get("terminal_observation") is not None
-            and infos[index].get("TimeLimit.truncated", False)
-        ]
-        if not cut_off:
-            return
-        last = [self.policy.obs_to_tensor(infos[index]["terminal_observation"])[0]
-                for index in cut_off]  # fmt: skip
-        _, values = evaluate(self._to_images(torch.cat(last)))
-        rewards[cut_off] += self.gamma * values.flatten().cpu().numpy()
 
     @staticmethod
     def _check_finite(buffer: DeviceRolloutBuffer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import stable_baselines3
 import torch
@@ -44,8 +46,9 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         progress = self._current_progress_remaining
-        clip_range = self.clip_range(progress)
-        clip_range_vf = None if self.clip_range_vf is None else self.clip_range_vf(progress)
+        schedules: Any = self  # set-up turned both numbers into functions of the progress
+        clip_range = schedules.clip_range(progress)
+        clip_range_vf = schedules.clip_range_vf and schedules.clip_range_vf(progress)
         epochs: list[list[Tensor]] = []
         for _ in range(self.n_epochs):
             epochs.append([])
@@ -79,10 +82,10 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
         return True
 
     def _log(self, buffer: DeviceRolloutBuffer, epochs: list[list[Tensor]]) -> None:
-        rows = torch.stack([*(row for epoch in epochs for row in epoch)])
-        explained = buffer.explained_variance().expand(1, rows.shape[1])
+        stacked = torch.stack([row for epoch in epochs for row in epoch])
+        explained = buffer.explained_variance().expand(1, stacked.shape[1])
         # The one moment that waits for the device.
-        table = torch.cat([rows, explained]).cpu().numpy().astype(np.float64)
+        table = torch.cat([stacked, explained]).cpu().numpy().astype(np.float64)
         rows, explained_variance = table[:-1], table[-1, 0]
         means = dict(zip(PPO_STATISTICS, rows.mean(axis=0), strict=True))
         # SB3 reports the last epoch's divergence and the last minibatch's loss.

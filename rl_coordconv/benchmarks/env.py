@@ -77,8 +77,8 @@ def measure(config: EnvBenchmarkConfig, threads: int) -> dict[str, list[float]]:
         candidates[RAW] = partial(_speed, raw.step, config, count, actions)
         makers: dict[str, Callable[[], VecEnv]] = {
             OURS: partial(AtariVecEnv, config.game, config.n_envs, num_threads=threads, seed=0),
-            DUMMY: partial(_make_sb3, config, DummyVecEnv),
-            SUBPROC: partial(_make_sb3, config, SubprocVecEnv),
+            DUMMY: partial(make_sb3_env, config.game, config.n_envs, DummyVecEnv),
+            SUBPROC: partial(make_sb3_env, config.game, config.n_envs, SubprocVecEnv),
         }
         for name, make in makers.items():
             env = make()
@@ -106,16 +106,25 @@ def _speed(
     return config.steps * config.n_envs / (time.perf_counter() - start)
 
 
-def _make_sb3(
-    config: EnvBenchmarkConfig, vec_env_cls: type[DummyVecEnv] | type[SubprocVecEnv]
-) -> VecEnv:
+def check_sb3_env() -> None:
+    """Raise an `InputError` where SB3's own pipeline cannot be built."""
     try:
         import cv2  # noqa: F401  # SB3's wrappers resize with it
     except ImportError as error:
         raise missing_extra("opencv-python", "dev", "SB3's Atari pipeline") from error
-    name = resolve_game(config.game).name
+
+
+def make_sb3_env(
+    game: str, n_envs: int, vec_env_cls: type[DummyVecEnv] | type[SubprocVecEnv] = DummyVecEnv
+) -> VecEnv:
+    """Build stable-baselines3's own pipeline: `make_atari_env` and four stacked frames."""
+    check_sb3_env()
     env = make_atari_env(
-        make_single_game, config.n_envs, 0, env_kwargs={"name": name}, vec_env_cls=vec_env_cls
+        make_single_game,
+        n_envs,
+        0,
+        env_kwargs={"name": resolve_game(game).name},
+        vec_env_cls=vec_env_cls,
     )
     return VecFrameStack(env, 4)
 

@@ -9,7 +9,11 @@ import tyro
 
 from rl_coordconv.errors import unknown_name
 
-SUBJECTS = {"layer": "LayerBenchmarkConfig", "env": "EnvBenchmarkConfig"}
+SUBJECTS = {
+    "layer": "LayerBenchmarkConfig",
+    "env": "EnvBenchmarkConfig",
+    "train": "TrainBenchmarkConfig",
+}
 """Every benchmark and the name of its configuration in ``rl_coordconv.benchmarks.<subject>``."""
 
 HELP = """usage: benchmark SUBJECT ...
@@ -17,6 +21,7 @@ HELP = """usage: benchmark SUBJECT ...
 subjects:
   layer   CoordConv2d beside plain nn.Conv2d and the concatenating CoordConv
   env     AtariVecEnv beside ale-py's AtariVectorEnv and SB3's make_atari_env
+  train   our A2C and PPO beside stable-baselines3's, and the machine's limit
 
 benchmark SUBJECT --help tells a subject's flags."""
 

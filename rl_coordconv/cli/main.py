@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 
 from rl_coordconv.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
+from rl_coordconv.threads import shorten_openmp_waiting
 from rl_coordconv.version import __version__
 
 COMMANDS = {
     "train": "train one agent on one game",
     "evaluate": "let a trained agent play, film it, or take its coordinates away",
     "curves": "draw the learning curves of runs",
-    "benchmark": "measure the layer or the environment against their peers",
+    "benchmark": "measure layer, environment and training against their peers",
 }
 """Every command and what it does; command ``x`` lives in the module ``rl_coordconv.cli.x``."""
 
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: str, arguments: list[str]) -> int:
     if command not in COMMANDS:
         raise unknown_name("command", command, COMMANDS)
+    shorten_openmp_waiting()
     # One module a command, imported when it is asked for: ``--help`` does not wait for torch.
     module = importlib.import_module(f"rl_coordconv.cli.{command}")
     code: int = module.run(arguments)

@@ -39,15 +39,23 @@ class TrainArguments:
     protocol: str = "deepmind"
     """deepmind (no-op starts, a lost life ends a training episode) or machado (sticky actions)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Number format of the convolutions; auto is fp32."""
+    """Number format of the convolutions; auto says what it chose and why in environment.json."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
     eval_episodes: int = 10
     """Whole games played at the end; 0 plays none."""
+    threads: int | None = None
+    """Threads of torch and of the emulator; default: the cores this process may use."""
+    profile: bool = False
+    """Write a torch profiler trace, and a table of where the time went, into the run's profile/."""
     logdir: Path = Path("runs")
     """Where the run's directory is made."""
     resume: Path | None = None
     """Go on with the run in this directory; all else is in its config.yaml."""
+
+
+_OF_THIS_PROCESS = ("threads", "profile")
+"""Flags that a run does not remember, and that --resume may change."""
 
 
 def run(argv: list[str]) -> int:
@@ -59,7 +67,13 @@ def run(argv: list[str]) -> int:
     directory = _run_directory(arguments)
     console = Console()
     console.print(describe_start(directory), soft_wrap=True, highlight=False)
-    code = train(directory, console, [Path(sys.executable).name, *sys.argv])
+    code = train(
+        directory,
+        console,
+        [Path(sys.executable).name, *sys.argv],
+        threads=arguments.threads,
+        profile=arguments.profile,
+    )
     console.print(describe_run(directory), soft_wrap=True, highlight=False)
     return code
 
@@ -76,7 +90,7 @@ def _run_directory(arguments: TrainArguments) -> Any:
     if arguments.game is None:
         raise InputError("--game is needed, for example --game Pong (or --resume RUN_DIR)")
     values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    for name in ("logdir", "resume", "game", "extractor_kwargs"):
+    for name in ("logdir", "resume", "game", "extractor_kwargs", *_OF_THIS_PROCESS):
         del values[name]
     options = parse_options(arguments.extractor_kwargs)
     config = resolve_run(arguments.game, extractor_kwargs=options, **values)
@@ -85,7 +99,10 @@ def _run_directory(arguments: TrainArguments) -> Any:
 
 def _refuse_other_flags(arguments: TrainArguments) -> None:
     for field in fields(arguments):
-        if field.name != "resume" and getattr(arguments, field.name) != field.default:
+        if (
+            field.name not in ("resume", *_OF_THIS_PROCESS)
+            and getattr(arguments, field.name) != field.default
+        ):
             flag = field.name.replace("_", "-")
             raise InputError(
                 f"--{flag} {getattr(arguments, field.name)} cannot be changed with --resume: "

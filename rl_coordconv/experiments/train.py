@@ -15,7 +15,6 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.agents.precision import PrecisionRequest
-from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.experiments.callbacks import (
     CheckLosses,
     LogCoordinateWeights,
@@ -26,8 +25,10 @@ from rl_coordconv.experiments.callbacks import (
     check_losses,
 )
 from rl_coordconv.experiments.evaluate import Evaluation, evaluate_policy_on_games
+from rl_coordconv.experiments.profiling import ProfileTraining
 from rl_coordconv.experiments.progress import open_progress
 from rl_coordconv.experiments.resolve import resolve_device
+from rl_coordconv.experiments.setup import env_threads, make_training_env, set_threads
 from rl_coordconv.experiments.signals import StopRequest, stop_request
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import (
@@ -44,7 +45,14 @@ from rl_coordconv.runs.seeds import training_seed
 CHECKPOINT_SECONDS = 120.0
 
 
-def train(run: RunDirectory, console: Console, argv: list[str] | None = None) -> int:
+def train(
+    run: RunDirectory,
+    console: Console,
+    argv: list[str] | None = None,
+    *,
+    threads: int | None = None,
+    profile: bool = False,
+) -> int:
     """Train a run, evaluate it, and keep its status true whatever happens.
 
     A run that is already done is left as it is. Ctrl-C or SIGTERM saves a checkpoint and the model
@@ -54,12 +62,15 @@ def train(run: RunDirectory, console: Console, argv: list[str] | None = None) ->
         run: the run's directory, made by `RunDirectory.create`.
         console: where progress is shown.
         argv: the command that asked for it, for ``command.txt``.
+        threads: of torch and of the emulator; None takes the cores this process may use, or fewer
+            where ``OMP_NUM_THREADS`` says so.
+        profile: whether to profile some updates into the run's ``profile/``.
 
     Returns:
         The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
-        InputError: another process is training this run.
+        InputError: another process is training this run, or no thread was allowed.
         NonFiniteLossError: a loss became NaN or infinite.
     """
     with run.locked(), stop_request() as stop:
@@ -68,7 +79,7 @@ def train(run: RunDirectory, console: Console, argv: list[str] | None = None) ->
         if argv:
             run.record_command(argv)
         with _recorded_failure(run):
-            _Attempt(run, console, stop).execute()
+            _Attempt(run, console, stop, threads, profile).execute()
         return stop.exit_code
 
 
@@ -96,13 +107,23 @@ class _Attempt:
         run: the run's directory.
         console: where progress is shown.
         stop: the wish to stop.
+        threads: of torch and of the emulator; None chooses.
+        profile: whether to profile.
     """
 
-    def __init__(self, run: RunDirectory, console: Console, stop: StopRequest) -> None:
-        self._run, self._console, self._stop = run, console, stop
+    def __init__(
+        self,
+        run: RunDirectory,
+        console: Console,
+        stop: StopRequest,
+        threads: int | None,
+        profile: bool,
+    ) -> None:
+        self._run, self._console, self._stop, self._profile = run, console, stop, profile
         self._config = config = run.config()
         device = resolve_device(config.device)
-        self._env = AtariVecEnv(config.game, config.preset.n_envs, protocol=config.protocol)
+        threads = set_threads(threads)
+        self._env = make_training_env(config, device, threads)
         self._model = build_agent(
             config.preset,
             self._env,
@@ -160,6 +181,9 @@ class _Attempt:
             LogCoordinateWeights(),
             episodes,
         ]
+        profiling = ProfileTraining(self._run.path / "profile", self._console.print)
+        if self._profile:
+            callbacks.append(profiling)
         try:
             self._model.learn(
                 config.total_timesteps - done,
@@ -170,6 +194,7 @@ class _Attempt:
             check_losses(self._model)
             self._model.dump_logs()
         finally:
+            profiling.close()
             display.close()
             episodes.close()
             logger.close()
@@ -204,7 +229,7 @@ class _Attempt:
         status.save(self._run.status_file)
 
     def _record_environment(self) -> None:
-        described = describe_environment(self._model.device, self._env.num_threads)
+        described = describe_environment(self._model.device, env_threads(self._env))
         precision = self._model.chosen_precision
         chosen = {"precision": precision.name, "precision_reason": precision.reason}
         write_json(self._run.environment_file, described | chosen)

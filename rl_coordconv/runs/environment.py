@@ -12,6 +12,7 @@ import torch
 
 from rl_coordconv.hardware import available_cores, cpu_model
 from rl_coordconv.runs.files import read_json
+from rl_coordconv.threads import openmp_settings
 from rl_coordconv.version import __version__
 
 _PACKAGES = (
@@ -44,6 +45,7 @@ def describe_environment(device: torch.device, env_threads: int) -> dict[str, An
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "torch_threads": torch.get_num_threads(),
         "env_threads": env_threads,
+        "openmp": openmp_settings(),
     }
 
 

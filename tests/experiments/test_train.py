@@ -13,7 +13,7 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rl_coordconv.agents import PPO as FastPPO
+from rl_coordconv import agents
 from rl_coordconv.experiments import train as train_module
 from rl_coordconv.experiments.callbacks import NonFiniteLossError
 from rl_coordconv.experiments.evaluate import load_agent
@@ -176,13 +176,13 @@ def test_the_same_seed_trains_the_same_weights(tmp_path, small_ppo):
 
 def test_a_loss_that_is_not_finite_fails_the_run_and_says_so(tmp_path, small_ppo, monkeypatch):
     run = start(tmp_path, small_ppo)
-    original = FastPPO.train
+    original = agents.PPO.train
 
     def poisoned(self):
         original(self)
         self.logger.record("train/loss", float("nan"))
 
-    monkeypatch.setattr(FastPPO, "train", poisoned)
+    monkeypatch.setattr(agents.PPO, "train", poisoned)
     with pytest.raises(NonFiniteLossError, match="train/loss is nan after 32 agent steps"):
         train(run, quiet())
     status = run.status()

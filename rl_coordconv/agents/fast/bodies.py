@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
@@ -46,7 +46,7 @@ def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float
     return GenericBody(extractor, dtype, scale)
 
 
-def is_plain_nature(extractor: nn.Module) -> bool:
+def is_plain_nature(extractor: Any) -> bool:
     """Tell whether an extractor is NatureCNN or one of ours like it, with nothing changed in it."""
     if type(extractor) not in (NatureCNN, CoordConvCNN, PlaceboCNN) or has_hooks(extractor):
         return False
@@ -104,7 +104,7 @@ class NatureBody:
         scale: of the pixels.
     """
 
-    def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
+    def __init__(self, extractor: Any, dtype: torch.dtype, scale: float) -> None:
         self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
         self._linear: nn.Linear = extractor.linear[0]
         self._dtype, self._scale = dtype, scale

@@ -39,8 +39,8 @@ def ppo_loss(
     heads: Heads,
     batch: Minibatch,
     weights: LossWeights,
-    clip_range: float | Tensor,
-    clip_range_vf: float | Tensor | None,
+    clip_range: float,
+    clip_range_vf: float | None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and, detached, (6,) what `PPO_STATISTICS` names.
 

@@ -63,7 +63,15 @@ class FastNetwork:
         return policy.action_net(latent_pi).log_softmax(-1), policy.value_net(latent_vf)
 
 
-def sample(log_probs: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def draw_noise(shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Draw what `sample` needs for a step: of the exponential distribution, (N, actions).
+
+    The same numbers, in the same order, that `torch.multinomial` would draw for the whole step.
+    """
+    return torch.empty(shape, device=device).exponential_()
+
+
+def sample(log_probs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Draw an action from each row's distribution.
 
     The same race between exponential variables that `torch.multinomial` runs, so that on the CPU
@@ -72,14 +80,12 @@ def sample(log_probs: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tens
 
     Args:
         log_probs: (N, actions).
-        noise: (N, actions) draws of the exponential distribution; None draws them.
+        noise: (N, actions), from `draw_noise`.
 
     Returns:
         The actions, (N,) int64, and their log-probabilities, (N,).
     """
     probabilities = log_probs.softmax(-1)
-    if noise is None:
-        noise = torch.empty_like(probabilities).exponential_()
     actions = (probabilities / noise).argmax(-1)
     return actions, log_prob_of(log_probs, actions)
 

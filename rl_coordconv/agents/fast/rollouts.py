@@ -68,12 +68,12 @@ class DeviceRolloutBuffer(RolloutBuffer):
         n_envs: environments side by side.
     """
 
-    observations = _Stored()  # type: ignore[assignment]
-    actions = _Stored()  # type: ignore[assignment]
-    values = _Stored()  # type: ignore[assignment]
-    log_probs = _Stored()  # type: ignore[assignment]
-    advantages = _Stored()  # type: ignore[assignment]
-    returns = _Stored()  # type: ignore[assignment]
+    observations = _Stored()
+    actions = _Stored()
+    values = _Stored()
+    log_probs = _Stored()
+    advantages = _Stored()
+    returns = _Stored()
 
     def __init__(
         self,
@@ -99,16 +99,15 @@ class DeviceRolloutBuffer(RolloutBuffer):
     def _allocate(self) -> None:
         size = (self.buffer_size, self.n_envs)
         channels, height, width = self.obs_shape
-        on_device = {"device": self.device}
         # Zeros, so that a rollout cut short holds no old memory.
         self._observations = torch.zeros(
-            *size, height, width, channels, dtype=torch.uint8, **on_device
+            *size, height, width, channels, dtype=torch.uint8, device=self.device
         )
-        self._actions = torch.zeros(size, dtype=torch.int64, **on_device)
-        self._values = torch.zeros(size, **on_device)
-        self._log_probs = torch.zeros(size, **on_device)
-        self._advantages = torch.zeros(size, **on_device)
-        self._returns = torch.zeros(size, **on_device)
+        self._actions = torch.zeros(size, dtype=torch.int64, device=self.device)
+        self._values = torch.zeros(size, device=self.device)
+        self._log_probs = torch.zeros(size, device=self.device)
+        self._advantages = torch.zeros(size, device=self.device)
+        self._returns = torch.zeros(size, device=self.device)
         # These come from the environments, and go to the device once a rollout.
         self.rewards = np.zeros(size, dtype=np.float32)
         self.episode_starts = np.zeros(size, dtype=np.float32)
@@ -119,33 +118,48 @@ class DeviceRolloutBuffer(RolloutBuffer):
             return stored.permute(0, 1, 4, 2, 3)
         return stored.unsqueeze(-1) if name == "_actions" else stored
 
-    def images_now(self) -> Tensor:
-        """Return the place of the current step's images, (n_envs, channels, H, W), to be filled."""
-        return self._observations[self.pos].permute(0, 3, 1, 2)
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """(n_envs, actions): how many random numbers the decisions of a step take."""
+        return self.n_envs, int(self.action_space.n)  # type: ignore[attr-defined]
 
-    def put(
-        self,
-        actions: Tensor,
-        rewards: NDArray[np.float32],
-        episode_starts: NDArray[Any],
-        values: Tensor,
-        log_probs: Tensor,
+    def images(self, step: int) -> Tensor:
+        """Return the place of a step's images, (n_envs, channels, H, W), to be filled."""
+        return self._observations[step].permute(0, 3, 1, 2)
+
+    def put_decision(
+        self, step: int, part: slice, actions: Tensor, values: Tensor, log_probs: Tensor
     ) -> None:
-        """Store a step whose images are already in `images_now`, and go on to the next.
+        """Store what was decided for some environments.
 
         Args:
-            actions: (n_envs,) int64.
+            step: of the rollout.
+            part: which environments, n of them.
+            actions: (n,) int64.
+            values: (n, 1) or (n,).
+            log_probs: (n,).
+        """
+        self._actions[step, part] = actions
+        self._values[step, part] = values.flatten()
+        self._log_probs[step, part] = log_probs
+
+    def decision(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a step's actions, values and log-probabilities, (n_envs,) each."""
+        return self._actions[step], self._values[step], self._log_probs[step]
+
+    def put_outcome(
+        self, step: int, rewards: NDArray[np.float32], episode_starts: NDArray[Any] | None
+    ) -> None:
+        """Store what came of a step, which is complete then.
+
+        Args:
+            step: of the rollout.
             rewards: (n_envs,).
             episode_starts: (n_envs,) whether the images are the first of an episode.
-            values: (n_envs, 1) or (n_envs,).
-            log_probs: (n_envs,).
         """
-        self._actions[self.pos] = actions
-        self._values[self.pos] = values.flatten()
-        self._log_probs[self.pos] = log_probs
-        self.rewards[self.pos] = rewards
-        self.episode_starts[self.pos] = episode_starts
-        self.pos += 1
+        self.rewards[step] = rewards
+        self.episode_starts[step] = episode_starts
+        self.pos = step + 1
         self.full = self.pos == self.buffer_size
 
     def add(
@@ -158,9 +172,11 @@ class DeviceRolloutBuffer(RolloutBuffer):
         log_prob: Tensor,
     ) -> None:
         """Store a step as stable-baselines3's own collection does."""
-        self.images_now().copy_(torch.as_tensor(obs))
+        step = self.pos
+        self.images(step).copy_(torch.as_tensor(obs))
         actions = torch.as_tensor(action).reshape(self.n_envs)
-        self.put(actions, reward, episode_start, value, log_prob.flatten())
+        self.put_decision(step, slice(None), actions, value, log_prob.flatten())
+        self.put_outcome(step, reward, episode_start)
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[Any]) -> None:
         """Compute lambda-returns and generalised advantages on the device.

@@ -1,0 +1,101 @@
+"""One candidate of the training benchmark, in a process of its own: its memory is its own too."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import stable_baselines3
+import torch
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from rl_coordconv.agents.build import build_agent
+from rl_coordconv.agents.instrument import Stopwatch, instrumented
+from rl_coordconv.agents.precision import PrecisionRequest
+from rl_coordconv.agents.presets import A2CPreset, PPOPreset
+from rl_coordconv.benchmarks.env import make_sb3_env
+from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.extractors import extractor_policy_kwargs
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What to train."""
+
+    game: str
+    preset: A2CPreset | PPOPreset
+    extractor: str
+    precision: PrecisionRequest | None
+    """None trains stable-baselines3's own agent on its own environments."""
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """How the table calls it."""
+        if self.precision is None:
+            return f"SB3, {self.extractor}"
+        return f"ours, {self.extractor}, {self.precision}"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One stretch of training."""
+
+    steps_per_second: float
+    shares: dict[str, float]
+    """The part of the time that emulation, inference, update and the rest took; they add to 1."""
+    peak_mib: float
+    """Largest resident memory of the process so far."""
+
+
+def serve(candidate: Candidate, connection: Connection) -> None:
+    """Train as many steps as the other side asks for, and answer with a `Measurement`."""
+    torch.set_num_threads(candidate.threads)
+    watch = Stopwatch()
+    env = _make_env(candidate)
+    model = _make_model(candidate, env)
+    watch = Stopwatch()
+    with instrumented(model, watch.wrap):
+        steps: int | None
+        while (steps := connection.recv()) is not None:
+            connection.send(_measure(model, steps, watch))
+    env.close()
+
+
+def _measure(model: OnPolicyAlgorithm, steps: int, watch: Stopwatch) -> Measurement:
+    watch.seconds.clear()
+    start, before = time.perf_counter(), model.num_timesteps
+    model.learn(steps, reset_num_timesteps=False)
+    if model.device.type == "cuda":
+        torch.cuda.synchronize(model.device)
+    seconds = time.perf_counter() - start
+    shares = {part: spent / seconds for part, spent in watch.seconds.items()}
+    shares["rest"] = 1.0 - sum(shares.values())
+    return Measurement((model.num_timesteps - before) / seconds, shares, _peak_mib())
+
+
+def _make_env(candidate: Candidate) -> VecEnv:
+    n_envs = candidate.preset.n_envs
+    if candidate.precision is None:
+        return make_sb3_env(candidate.game, n_envs)
+    return AtariVecEnv(candidate.game, n_envs, num_threads=min(candidate.threads, n_envs))
+
+
+def _make_model(candidate: Candidate, env: VecEnv) -> OnPolicyAlgorithm:
+    preset, extractor, precision = candidate.preset, candidate.extractor, candidate.precision
+    if precision is not None:
+        return build_agent(preset, env, extractor=extractor, seed=0, precision=precision)
+    stock: dict[str, Any] = {"a2c": stable_baselines3.A2C, "ppo": stable_baselines3.PPO}
+    policy_kwargs = extractor_policy_kwargs(extractor) | preset.optimizer_policy_kwargs()
+    model: OnPolicyAlgorithm = stock[preset.algorithm](
+        "CnnPolicy", env, policy_kwargs=policy_kwargs, seed=0, **preset.sb3_kwargs()
+    )
+    return model
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,153 @@
+"""Several vector environments as one, so that some can be stepped while the others are thought of.
+
+A learner that knows the groups sends one group's actions and computes the next group's while the
+first is emulated. What every copy sees depends on its own actions alone, so that nothing depends
+on timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env.base_vec_env import (
+    VecEnv,
+    VecEnvIndices,
+    VecEnvObs,
+    VecEnvStepReturn,
+)
+
+from rl_coordconv.errors import InputError
+
+
+class AlternatingVecEnv(VecEnv):
+    """Vector environments of one kind, side by side.
+
+    To stable-baselines3 it is one vector environment. The fast agents step its `groups` in turn.
+
+    Args:
+        groups: at least one, all with the same spaces. Copies are numbered through.
+
+    Raises:
+        InputError: no group, or groups whose spaces differ.
+    """
+
+    def __init__(self, groups: Sequence[VecEnv]) -> None:
+        if not groups:
+            raise InputError("AlternatingVecEnv needs at least one group")
+        first = groups[0]
+        for group in groups[1:]:
+            if (group.observation_space, group.action_space) != (
+                first.observation_space,
+                first.action_space,
+            ):
+                raise InputError(
+                    f"groups must have the same spaces, but {group.observation_space} and "
+                    f"{group.action_space} differ from {first.observation_space} and "
+                    f"{first.action_space}"
+                )
+        self.groups: list[VecEnv] = list(groups)
+        """The parts; whoever steps one of them alone must bring all of them to the same step."""
+        ends = np.cumsum([group.num_envs for group in groups]).tolist()
+        self.slices: list[slice] = [
+            slice(end - group.num_envs, end) for group, end in zip(groups, ends, strict=True)
+        ]
+        """Which copies each group holds."""
+        super().__init__(ends[-1], first.observation_space, first.action_space)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed copy i with ``seed + i``, from the next `reset` on; None draws one."""
+        if seed is None:
+            seed = int(np.random.randint(0, 2**31 - 1 - self.num_envs))
+        seeds: list[int | None] = []
+        for group, part in zip(self.groups, self.slices, strict=True):
+            seeds += group.seed(seed + part.start)
+        return seeds
+
+    def set_options(self, options: list[dict[str, Any]] | dict[str, Any] | None = None) -> None:
+        """Pass options on to every group's next reset."""
+        for group, part in zip(self.groups, self.slices, strict=True):
+            group.set_options(options[part] if isinstance(options, list) else options)
+
+    def reset(self) -> VecEnvObs:
+        """Begin new games everywhere."""
+        observations = [np.asarray(group.reset()) for group in self.groups]
+        self.reset_infos = [info for group in self.groups for info in group.reset_infos]
+        return np.concatenate(observations)
+
+    def step_async(self, actions: NDArray[np.integer]) -> None:
+        """Start a step in every group."""
+        actions = np.asarray(actions)
+        if len(actions) != self.num_envs:
+            raise InputError(f"{len(actions)} actions for {self.num_envs} environments")
+        for group, part in zip(self.groups, self.slices, strict=True):
+            group.step_async(actions[part])
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Finish it."""
+        return join_steps([group.step_wait() for group in self.groups])
+
+    def close(self) -> None:
+        """Close every group."""
+        for group in self.groups:
+            group.close()
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """Return every copy's screen."""
+        return [image for group in self.groups for image in group.get_images()]
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """Return an attribute of each chosen copy."""
+        return self._ask(indices, lambda group, copy: group.get_attr(attr_name, copy))
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of each chosen copy."""
+        self._ask(indices, lambda group, copy: group.set_attr(attr_name, value, copy) or [None])
+
+    def env_method(
+        self,
+        method_name: str,
+        *method_args: Any,
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,
+    ) -> list[Any]:
+        """Call a method of each chosen copy."""
+        return self._ask(
+            indices,
+            lambda group, copy: group.env_method(
+                method_name, *method_args, indices=copy, **method_kwargs
+            ),
+        )
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """Tell for each chosen copy whether it is wrapped."""
+        return self._ask(indices, lambda group, copy: group.env_is_wrapped(wrapper_class, copy))
+
+    def _ask(
+        self, indices: VecEnvIndices, question: Callable[[VecEnv, list[int]], list[Any]]
+    ) -> list[Any]:
+        answers: list[Any] = []
+        for index in self._indices(indices):
+            for group, part in zip(self.groups, self.slices, strict=True):
+                if part.start <= index < part.stop:
+                    answers += question(group, [index - part.start])
+        return answers
+
+    def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
+        return self._get_indices(indices)
+
+
+def join_steps(steps: Sequence[VecEnvStepReturn]) -> VecEnvStepReturn:
+    """Put several groups' results of one step side by side."""
+    observations, rewards, dones, infos = zip(*steps, strict=True)
+    return (
+        np.concatenate(observations),
+        np.concatenate(rewards),
+        np.concatenate(dones),
+        [info for group in infos for info in group],
+    )

@@ -1,0 +1,53 @@
+"""The environments and threads that a training on this machine gets."""
+
+from __future__ import annotations
+
+import torch
+from stable_baselines3.common.vec_env import VecEnv
+
+from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.envs.alternating import AlternatingVecEnv
+from rl_coordconv.errors import InputError
+from rl_coordconv.hardware import available_cores
+from rl_coordconv.runs import RunConfig
+
+_SMALLEST_GROUP = 8
+
+
+def set_threads(threads: int | None) -> int:
+    """Set torch's threads and return how many the emulator may have.
+
+    Args:
+        threads: None takes the cores this process may use, or fewer where torch was told so
+            (``OMP_NUM_THREADS``).
+
+    Raises:
+        InputError: fewer than one.
+    """
+    if threads is None:
+        threads = min(available_cores(), torch.get_num_threads())
+    if threads < 1:
+        raise InputError(f"threads {threads} is not at least 1")
+    torch.set_num_threads(threads)
+    return threads
+
+
+def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
+    """Build a run's environments; for a GPU in two groups, of which one is always emulated.
+
+    On a CPU the network and the emulator would only take each other's cores (measured, see
+    docs/performance.md).
+    """
+    n_envs = config.preset.n_envs
+    n_groups = 2 if device.type == "cuda" and n_envs >= 2 * _SMALLEST_GROUP else 1
+    sizes = [n_envs // n_groups + (index < n_envs % n_groups) for index in range(n_groups)]
+    groups = [
+        AtariVecEnv(config.game, size, protocol=config.protocol, num_threads=min(threads, size))
+        for size in sizes
+    ]
+    return groups[0] if n_groups == 1 else AlternatingVecEnv(groups)
+
+
+def env_threads(env: VecEnv) -> int:
+    """Return how many threads step environments at the same time."""
+    return max(env.get_attr("num_threads"))
