@@ -147,8 +147,13 @@ class Collector:
         infos: list[dict[str, Any]],
     ) -> dict[str, Any]:
         """Return the names that stable-baselines3's callbacks find in ``self.locals``."""
-        actions, values, log_probs = self._buffer.decision(step)
+        # Copies: a callback may keep them, and the next rollout overwrites the buffer.
+        actions, values, log_probs = (part.clone() for part in self._buffer.decision(step))
         host_actions = actions.cpu().numpy()
+        if self._buffer.device.type == "cpu":
+            images = torch.as_tensor(self._model._last_obs)
+        else:
+            images = self._buffer.images(step).clone()
         return {
             "self": self._model,
             "env": self._env,
@@ -156,7 +161,7 @@ class Collector:
             "rollout_buffer": self._buffer,
             "n_rollout_steps": self._buffer.buffer_size,
             "n_steps": step,
-            "obs_tensor": self._buffer.images(step),
+            "obs_tensor": images,
             "actions": host_actions,
             "clipped_actions": host_actions,
             "values": values.unsqueeze(-1),

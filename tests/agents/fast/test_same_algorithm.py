@@ -1,0 +1,160 @@
+"""The fast A2C and PPO are stable-baselines3's: same losses, updates, actions and logs."""
+
+import copy
+
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+from images_env import make_blinking
+from torch.nn.utils import parameters_to_vector
+
+from rl_coordconv.agents import A2C, PPO
+from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.extractors import extractor_policy_kwargs
+
+PAIRS = {"a2c": (A2C, stable_baselines3.A2C), "ppo": (PPO, stable_baselines3.PPO)}
+OPTIONS = {
+    "a2c": {"n_steps": 5, "ent_coef": 0.01, "vf_coef": 0.25},
+    "ppo": {"n_steps": 16, "batch_size": 24, "n_epochs": 2, "ent_coef": 0.01, "clip_range": 0.1},
+}
+
+
+def build(cls, name, env, extractor="coordconv", shared=True, **options):
+    policy_kwargs = extractor_policy_kwargs(extractor, features_dim=32)
+    policy_kwargs["share_features_extractor"] = shared
+    if cls in (A2C, PPO):
+        options["precision"] = "fp32"
+    return cls("CnnPolicy", env, policy_kwargs=policy_kwargs, seed=5, device="cpu",
+               **OPTIONS[name] | options)  # fmt: skip
+
+
+def weights(model):
+    return parameters_to_vector(model.policy.parameters()).detach()
+
+
+def trained_pair(name, steps, **options):
+    """Train ours, then SB3's: each takes up the generators from its own seed."""
+    models = []
+    for cls in PAIRS[name]:
+        models.append(build(cls, name, make_blinking(), **options))
+        models[-1].learn(steps)
+    return models
+
+
+def logged(model):
+    return {name: value for name, value in model.logger.name_to_value.items()
+            if name.startswith("train/")}  # fmt: skip
+
+
+# A PPO rollout of 64 steps in minibatches of 24 leaves a last one of 16, as in SB3.
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "unshared"])
+@pytest.mark.parametrize("extractor", ["cnn", "coordconv", "impala-coordconv"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared):
+    mine, stock = (build(cls, name, make_blinking(), extractor, shared) for cls in PAIRS[name])
+    assert mine.slow_reason is None
+    mine.learn(mine.n_envs * mine.n_steps)  # leaves a rollout with ends and time limits
+    stock.learn(1)
+    stock.set_parameters(copy.deepcopy(mine.get_parameters()))
+    stock.rollout_buffer = mine.rollout_buffer
+    before = weights(mine)
+    for model in (mine, stock):
+        np.random.seed(11)
+        model.train()
+    moved = (weights(stock) - before).abs().max()
+    assert moved > 1e-4
+    # Adam divides by the gradient's size, so that a rounding error of a gradient near zero shows.
+    assert (weights(mine) - weights(stock)).abs().max() < 0.02 * moved
+    assert (weights(mine) - weights(stock)).norm() < 1e-3 * (weights(stock) - before).norm()
+    want = logged(stock)
+    assert set(logged(mine)) == set(want)
+    for key, value in logged(mine).items():
+        assert value == pytest.approx(want[key], rel=1e-3, abs=2e-5), key
+
+
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "unshared"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_whole_training_follows_sb3s(name, shared):
+    """Same actions, so same games, ends, time limits and bootstrapped values."""
+    mine, stock = trained_pair(name, 256 if name == "ppo" else 200, shared=shared)
+    assert np.array_equal(mine.rollout_buffer.episode_starts.flatten(),
+                          in_steps(stock, stock.rollout_buffer.episode_starts))  # fmt: skip
+    assert np.array_equal(mine.rollout_buffer.actions.flatten(),
+                          in_steps(stock, stock.rollout_buffer.actions))  # fmt: skip
+    rewards = in_steps(stock, stock.rollout_buffer.rewards)
+    np.testing.assert_allclose(mine.rollout_buffer.rewards.flatten(), rewards, rtol=1e-4, atol=1e-5)
+    # A cut-off episode's reward holds a discounted value, so it is no whole number.
+    assert (rewards != np.round(rewards)).any()
+    assert [e["r"] for e in mine.ep_info_buffer] == [e["r"] for e in stock.ep_info_buffer]
+    assert (weights(mine) - weights(stock)).abs().max() < 2e-3
+    assert mine.num_timesteps == stock.num_timesteps
+
+
+def in_steps(model, values):
+    """Undo the order that SB3's buffer has after its minibatches."""
+    if values.shape[0] == model.n_steps:
+        return values.flatten()
+    return values.reshape(model.n_envs, model.n_steps).swapaxes(0, 1).flatten()
+
+
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+@pytest.mark.parametrize(
+    "options",
+    [{"clip_range_vf": 0.05}, {"normalize_advantage": False}, {"target_kl": 1e-5}],
+    ids=str,
+)
+def test_ppos_options_do_what_sb3s_do(options):
+    mine, stock = trained_pair("ppo", 128, **options)
+    assert mine._n_updates == stock._n_updates
+    if "target_kl" in options:
+        assert mine._n_updates < 4  # the limit was met
+    assert (weights(mine) - weights(stock)).abs().max() < 1e-3
+    for key, value in logged(stock).items():
+        assert logged(mine)[key] == pytest.approx(value, rel=2e-2, abs=1e-4), key
+
+
+def test_lost_lives_end_episodes_as_in_sb3():
+    models = []
+    for cls in PAIRS["a2c"]:
+        model = build(cls, "a2c", AtariVecEnv("Breakout", 4, num_threads=2), "cnn")
+        model.learn(1200)
+        models.append(model)
+    mine, stock = models
+    assert len(stock.ep_info_buffer) > 0
+    assert [e["r"] for e in mine.ep_info_buffer] == [e["r"] for e in stock.ep_info_buffer]
+    assert (weights(mine) - weights(stock)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_seed_trains_the_same_weights_for_any_number_of_emulator_threads(name):
+    results = []
+    for threads in (1, 2, 4):
+        env = AtariVecEnv("Pong", 4, num_threads=threads)
+        model = build(PAIRS[name][0], name, env, batch_size=32) if name == "ppo" else build(
+            A2C, name, env)  # fmt: skip
+        model.learn(128)
+        results.append(weights(model))
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_update_waits_for_the_device_once(name, monkeypatch):
+    options = {"batch_size": 16} if name == "ppo" else {}
+    model = build(PAIRS[name][0], name, make_blinking(), **options)
+    model.learn(64)
+    waits = []
+    for method in ("item", "cpu", "numpy", "tolist", "__bool__", "__float__", "nonzero"):
+        original = getattr(torch.Tensor, method)
+
+        def counted(self, *args, original=original, method=method, **kwargs):
+            waits.append(method)
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(torch.Tensor, method, counted)
+    model.train()
+    # PPO moves a table to the host and reads it there; A2C reads a list.
+    assert waits in (["cpu", "numpy"], ["tolist"])
