@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import stable_baselines3
 import torch
 
@@ -21,6 +23,8 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
         *args: as ``stable_baselines3.A2C``.
         precision: ``fp32``, ``bf16`` for the convolutional body alone, or ``auto``; what was
             decided and why is in `chosen_precision`.
+        cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
+            CUDA graphs. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.A2C``.
 
     Raises:
@@ -39,10 +43,10 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
             return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        network = self._network()
+        loss_of = partial(a2c_loss, weights=self._loss_weights())
         for batch in buffer.minibatches():  # one
-            loss, row = a2c_loss(network(batch.images), batch, self._loss_weights())
-            self._descend(loss)
+            row = self._compute_gradients(loss_of, batch)
+            self._take_step()
         self._n_updates += 1
         # The one moment that waits for the device.
         values = torch.cat([row, buffer.explained_variance()]).tolist()

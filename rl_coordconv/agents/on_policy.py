@@ -12,18 +12,21 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rl_coordconv.agents.fast.collecting import Collector
+from rl_coordconv.agents.fast.collecting import Collector, Decide
 from rl_coordconv.agents.fast.eligibility import why_not_fast
+from rl_coordconv.agents.fast.graphs import Graphs
 from rl_coordconv.agents.fast.losses import LossWeights
-from rl_coordconv.agents.fast.network import FastNetwork, Heads
+from rl_coordconv.agents.fast.network import FastNetwork, Heads, sample
 from rl_coordconv.agents.fast.optimizers import step
-from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
+from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer, Minibatch
 from rl_coordconv.agents.precision import (
     Precision,
     PrecisionRequest,
     check_request,
     choose_precision,
 )
+
+LossOf = Callable[..., tuple[Tensor, Tensor]]
 
 
 class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
@@ -34,16 +37,26 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
 
     normalize_advantage: bool
 
-    def __init__(self, *args: Any, precision: PrecisionRequest = "auto", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        precision: PrecisionRequest = "auto",
+        cuda_graphs: bool = False,
+        **kwargs: Any,
+    ) -> None:
         self.precision: PrecisionRequest = precision
         """The number format that was asked for."""
+        self.cuda_graphs = cuda_graphs
+        """Whether the policy step, advantages and gradients are replayed as CUDA graphs."""
         self._chosen_precision: Precision | None = None
+        self._graphs: Graphs | None = None
         super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
         super()._setup_model()
         check_request(self.precision, self.device)
         self._chosen_precision = None
+        self._graphs = Graphs(self.policy, self.device) if self.cuda_graphs else None
         if why_not_fast(self) is None:
             self.rollout_buffer = self._make_buffer()
 
@@ -60,7 +73,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
 
     def _excluded_save_params(self) -> list[str]:
         # What is left loads in plain stable-baselines3.
-        return [*super()._excluded_save_params(), "_chosen_precision"]
+        return [*super()._excluded_save_params(), "_chosen_precision", "_graphs", "cuda_graphs"]
 
     @property
     def slow_reason(self) -> str | None:
@@ -115,16 +128,33 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
-        collector = Collector(self, env, rollout_buffer, callback, self._frozen_network())
+        evaluate = self._frozen_network()
+        decide = self._make_decide(evaluate)
+        collector = Collector(self, env, rollout_buffer, callback, evaluate, decide)
         if not collector.collect(n_rollout_steps):
             return False
         assert self._last_episode_starts is not None
+        last_values = collector.values_of(self._last_obs)
         rollout_buffer.compute_returns_and_advantage(
-            collector.values_of(self._last_obs), self._last_episode_starts
+            last_values, self._last_episode_starts, self._graphs
         )
         self._check_finite(rollout_buffer)
         callback.on_rollout_end()
         return True
+
+    def _make_decide(self, evaluate: Callable[[Tensor], Heads]) -> Decide:
+        @torch.no_grad()
+        def decide(images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            log_probs, values = evaluate(images)
+            actions, chosen = sample(log_probs, noise)
+            return actions, values, chosen
+
+        graphs = self._graphs
+        if graphs is None:
+            return decide
+        # Recorded with the casts of the weights, because frozen copies would not stay in place.
+        evaluate = self._network()
+        return lambda images, noise: graphs.call("decide", decide, images, noise)  # type: ignore[return-value]
 
     @staticmethod
     def _check_finite(buffer: DeviceRolloutBuffer) -> None:
@@ -139,9 +169,34 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
     def _loss_weights(self) -> LossWeights:
         return LossWeights(self.ent_coef, self.vf_coef, self.normalize_advantage)
 
-    def _descend(self, loss: Tensor) -> None:
-        """Take one step of the optimiser."""
-        self.policy.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+    def _compute_gradients(self, loss_of: LossOf, batch: Minibatch, *limits: Tensor) -> Tensor:
+        """Leave the clipped gradients in the parameters; return the loss's statistics.
+
+        Args:
+            loss_of: the loss and its statistics for heads, minibatch and limits.
+            batch: the steps to learn from.
+            *limits: what else changes from update to update.
+        """
+        parameters = list(self.policy.parameters())
+
+        def compute(*tensors: Tensor) -> tuple[Tensor, ...]:
+            part = Minibatch(*tensors[:6])
+            for parameter in parameters:
+                parameter.grad = None
+            loss, statistics = loss_of(self._network()(part.images), part, *tensors[6:])
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            return (statistics, *(part.grad for part in parameters if part.grad is not None))
+
+        inputs = (*batch.tensors(), *limits)
+        if self._graphs is None:
+            return compute(*inputs)[0]
+        fixed = (self._loss_weights(), self.max_grad_norm, self.chosen_precision.name)
+        statistics, *gradients = self._graphs.call(f"gradients {fixed}", compute, *inputs)
+        trained = [parameter for parameter in parameters if parameter.grad is not None]
+        for parameter, gradient in zip(trained, gradients, strict=True):
+            parameter.grad = gradient
+        return statistics.clone()  # the next replay overwrites it
+
+    def _take_step(self) -> None:
         step(self.policy.optimizer)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from rl_coordconv.agents.fast.losses import PPO_STATISTICS, ppo_loss
-from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
+from rl_coordconv.agents.fast.network import Heads
+from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer, Minibatch
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
 
 _KL = PPO_STATISTICS.index("approx_kl")
@@ -27,6 +28,8 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
         *args: as ``stable_baselines3.PPO``.
         precision: ``fp32``, ``bf16`` for the convolutional body alone, or ``auto``; what was
             decided and why is in `chosen_precision`.
+        cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
+            CUDA graphs. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.PPO``.
 
     Raises:
@@ -49,10 +52,12 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
         schedules: Any = self  # set-up turned both numbers into functions of the progress
         clip_range = schedules.clip_range(progress)
         clip_range_vf = schedules.clip_range_vf and schedules.clip_range_vf(progress)
+        ranges = [clip_range] if clip_range_vf is None else [clip_range, clip_range_vf]
+        limits = [torch.full((), value, device=self.device) for value in ranges]
         epochs: list[list[Tensor]] = []
         for _ in range(self.n_epochs):
             epochs.append([])
-            is_within_limit = self._train_epoch(buffer, clip_range, clip_range_vf, epochs[-1])
+            is_within_limit = self._train_epoch(buffer, limits, epochs[-1])
             self._n_updates += 1
             if not is_within_limit:
                 break
@@ -62,23 +67,23 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
             self.logger.record("train/clip_range_vf", clip_range_vf)
 
     def _train_epoch(
-        self,
-        buffer: DeviceRolloutBuffer,
-        clip_range: float,
-        clip_range_vf: float | None,
-        statistics: list[Tensor],
+        self, buffer: DeviceRolloutBuffer, limits: list[Tensor], statistics: list[Tensor]
     ) -> bool:
         """Go through the buffer once; return False where the policy has moved too far."""
-        network, weights = self._network(), self._loss_weights()
+        weights = self._loss_weights()
+
+        def loss_of(heads: Heads, batch: Minibatch, *ranges: Tensor) -> tuple[Tensor, Tensor]:
+            return ppo_loss(heads, batch, weights, *ranges)
+
         for batch in buffer.minibatches(self.batch_size):
-            loss, row = ppo_loss(network(batch.images), batch, weights, clip_range, clip_range_vf)
+            row = self._compute_gradients(loss_of, batch, *limits)
             statistics.append(row)
             # Without a limit on the divergence nothing here waits for the device.
             if self.target_kl is not None and row[_KL].item() > 1.5 * self.target_kl:
                 if self.verbose >= 1:
                     print(f"Early stopping at a KL divergence of {row[_KL].item():.2f}")
                 return False
-            self._descend(loss)
+            self._take_step()
         return True
 
     def _log(self, buffer: DeviceRolloutBuffer, epochs: list[list[Tensor]]) -> None:

@@ -14,10 +14,13 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rl_coordconv.agents.fast.network import Heads, draw_noise, sample
+from rl_coordconv.agents.fast.network import Heads, draw_noise
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
+from rl_coordconv.agents.fast.uploads import ImageUpload
 
 Evaluate = Callable[[Tensor], Heads]
+Decide = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+"""Takes images and noise; returns actions, values and log-probabilities."""
 StepResult = tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
 
 
@@ -35,6 +38,7 @@ class Collector:
         buffer: the model's, reset.
         callback: stable-baselines3's.
         evaluate: the frozen network.
+        decide: the same with actions drawn from it.
     """
 
     def __init__(
@@ -44,14 +48,16 @@ class Collector:
         buffer: DeviceRolloutBuffer,
         callback: BaseCallback,
         evaluate: Evaluate,
+        decide: Decide,
     ) -> None:
         self._model, self._env, self._buffer = model, env, buffer
-        self._callback, self._evaluate = callback, evaluate
+        self._callback, self._evaluate, self._decide_from = callback, evaluate, decide
         self._groups: list[VecEnv] = vars(env).get("groups") or [env]
         ends = np.cumsum([group.num_envs for group in self._groups]).tolist()
         self._slices = [
             slice(end - group.num_envs, end) for group, end in zip(self._groups, ends, strict=True)
         ]
+        self._uploads = [ImageUpload(buffer, part) for part in self._slices]
         self._observations = [np.asarray(model._last_obs)[part] for part in self._slices]
         self._results: list[StepResult | None] = [None] * len(self._groups)
         self._in_flight = [False] * len(self._groups)
@@ -86,12 +92,13 @@ class Collector:
     def _decide(self, index: int, step: int) -> None:
         """Compute a group's actions from its observations and send them."""
         part = self._slices[index]
-        images = self._buffer.images(step)[part]
-        images.copy_(torch.as_tensor(self._observations[index]))
-        log_probs, values = self._evaluate(images)
-        actions, chosen = sample(log_probs, self._noise[part])
-        self._buffer.put_decision(step, part, actions, values, chosen)
-        self._groups[index].step_async(actions.cpu().numpy())
+        group = self._groups[index]
+        # Not by getattr: a wrapper would answer for the environment inside it.
+        new_games = vars(group).get("new_games")
+        images = self._uploads[index].put(step, self._observations[index], new_games)
+        decision = self._decide_from(images, self._noise[part])
+        self._buffer.put_decision(step, part, *decision)
+        group.step_async(decision[0].cpu().numpy())
         self._in_flight[index] = True
 
     def _receive(self, index: int) -> None:

@@ -39,10 +39,10 @@ def ppo_loss(
     heads: Heads,
     batch: Minibatch,
     weights: LossWeights,
-    clip_range: float,
-    clip_range_vf: float | None,
+    clip_range: Tensor,
+    clip_range_vf: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss and, detached, (6,) what `PPO_STATISTICS` names.
+    """Return the loss and, detached, (6,) what `PPO_STATISTICS` names; the ranges are () tensors.
 
     Source:
         Schulman et al. 2017, equations 7 and 9; stable-baselines3 2.9.2, ppo/ppo.py.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
+
+from rl_coordconv.agents.fast.graphs import Graphs
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Minibatch:
     old_log_probs: Tensor
     advantages: Tensor
     returns: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return all fields in their order."""
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 class _Stored:
@@ -178,29 +184,48 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.put_decision(step, slice(None), actions, value, log_prob.flatten())
         self.put_outcome(step, reward, episode_start)
 
-    def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[Any]) -> None:
+    def compute_returns_and_advantage(
+        self, last_values: Tensor, dones: NDArray[Any], graphs: Graphs | None = None
+    ) -> None:
         """Compute lambda-returns and generalised advantages on the device.
 
         Args:
             last_values: (n_envs, 1) or (n_envs,), of the observations after the last step.
             dones: (n_envs,) whether the last step ended an episode.
+            graphs: replays the computation if given.
 
         Source:
             Schulman et al. 2016 (arXiv 1506.02438); the operations and their order are SB3's.
         """
-        rewards = torch.from_numpy(self.rewards).to(self.device)
+        rewards = self._upload(self.rewards)
         starts = np.concatenate([self.episode_starts[1:], np.asarray(dones, np.float32)[None]])
-        goes_on = 1.0 - torch.from_numpy(starts).to(self.device)
-        with torch.no_grad():
-            last_values = last_values.detach().to(self.device).flatten()
-            next_values = torch.cat([self._values[1:], last_values.unsqueeze(0)])
-            deltas = rewards + self.gamma * next_values * goes_on - self._values
-            decay = self.gamma * self.gae_lambda * goes_on
-            advantage = torch.zeros_like(last_values)
-            for step in reversed(range(self.buffer_size)):
-                advantage = deltas[step] + decay[step] * advantage
-                self._advantages[step] = advantage
-            torch.add(self._advantages, self._values, out=self._returns)
+        goes_on = 1.0 - self._upload(starts)
+        last_values = last_values.detach().to(self.device).flatten()
+        if graphs is None:
+            self._estimate(rewards, goes_on, last_values)
+        else:
+            graphs.call(f"advantages {id(self)}", self._estimate, rewards, goes_on, last_values)
+
+    @torch.no_grad()
+    def _estimate(
+        self, rewards: Tensor, goes_on: Tensor, last_values: Tensor
+    ) -> tuple[Tensor, ...]:
+        next_values = torch.cat([self._values[1:], last_values.unsqueeze(0)])
+        deltas = rewards + self.gamma * next_values * goes_on - self._values
+        decay = self.gamma * self.gae_lambda * goes_on
+        advantage = torch.zeros_like(last_values)
+        for step in reversed(range(self.buffer_size)):
+            advantage = deltas[step] + decay[step] * advantage
+            self._advantages[step] = advantage
+        torch.add(self._advantages, self._values, out=self._returns)
+        return ()
+
+    def _upload(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self.device.type != "cuda":
+            return tensor
+        # From pinned memory, a copy does not wait for the work before it.
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def minibatches(self, batch_size: int | None = None) -> Generator[Minibatch, None, None]:
         """Yield all steps once, shuffled by NumPy's global generator just as SB3 shuffles them.
@@ -211,7 +236,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         total = self.buffer_size * self.n_envs
         # SB3 counts environment by environment, this memory step by step.
         env, step = np.divmod(np.random.permutation(total), self.buffer_size)
-        rows = torch.from_numpy(step * self.n_envs + env).to(self.device)
+        rows = self._upload(step * self.n_envs + env)
         for chosen in rows.split(batch_size or total):
             yield self.take(chosen)
 
