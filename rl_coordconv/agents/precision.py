@@ -22,8 +22,9 @@ PrecisionName = Literal["fp32", "bf16"]
 
 DTYPES: dict[PrecisionName, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-AUTO_TRIES_BF16 = False
-"""Whether ``auto`` may choose bf16: only with evidence that learning is unharmed."""
+SHOWN_TO_LEARN = ("cpu",)
+"""Kinds of device on which ``auto`` may choose bf16: where trainings in both formats were compared,
+see docs/performance.md."""
 
 _IMAGES = 64
 _ROUNDS = 3
@@ -87,8 +88,9 @@ def choose_precision(request: PrecisionRequest, policy: ActorCriticPolicy) -> Pr
     check_request(request, policy.device)
     if request == "fp32":
         return Precision("fp32", "asked for")
-    if request == "auto" and not AUTO_TRIES_BF16:
-        return Precision("fp32", "auto: fp32, until bf16 is shown to leave learning unharmed")
+    if request == "auto" and policy.device.type not in SHOWN_TO_LEARN:
+        reason = f"auto: fp32, until learning in bf16 is compared on {policy.device.type}"
+        return Precision("fp32", reason)
     if not has_fast_bf16(policy.device):
         return Precision("fp32", f"auto: {policy.device} has no bf16 arithmetic")
     check = compare_formats(policy)

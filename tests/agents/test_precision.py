@@ -23,12 +23,12 @@ def build(request, cls=A2C):
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Set what the hardware and the check say, and whether auto may try bf16."""
+    """Set what the hardware and the check say, and where auto may try bf16."""
 
-    def set_up(check, has_bf16=True, auto=True):
+    def set_up(check, has_bf16=True, shown=("cpu",)):
         monkeypatch.setattr(precision, "has_fast_bf16", lambda device: has_bf16)
         monkeypatch.setattr(precision, "compare_formats", lambda policy: check)
-        monkeypatch.setattr(precision, "AUTO_TRIES_BF16", auto)
+        monkeypatch.setattr(precision, "SHOWN_TO_LEARN", shown)
 
     return set_up
 
@@ -49,6 +49,13 @@ def test_auto_takes_bf16_where_it_is_both_faster_and_right(machine, check, has_b
     assert chosen.name == want
     assert chosen.reason.startswith("auto: ")
     assert reason in chosen.reason
+
+
+def test_auto_stays_with_fp32_where_learning_was_not_compared(machine):
+    machine(RIGHT_AND_FASTER, shown=("mps",))
+    chosen = build("auto").chosen_precision
+    assert chosen.name == "fp32"
+    assert "until learning in bf16 is compared on cpu" in chosen.reason
 
 
 def test_bf16_where_it_is_wrong_or_missing_is_refused(machine):

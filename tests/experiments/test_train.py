@@ -14,16 +14,22 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl_coordconv import agents
+from rl_coordconv.agents.precision import Precision
+from rl_coordconv.errors import InputError
 from rl_coordconv.experiments import train as train_module
 from rl_coordconv.experiments.callbacks import NonFiniteLossError
 from rl_coordconv.experiments.evaluate import load_agent
 from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv.experiments.setup import make_training_env
 from rl_coordconv.experiments.train import train
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
+from rl_coordconv.runs.environment import recorded_precision
 
 
 def start(tmp_path, agent, **changes) -> RunDirectory:
-    options = {"total_timesteps": 64, "eval_episodes": 0, "device": "cpu"} | changes
+    # What auto chooses depends on the machine and its mood.
+    options = {"total_timesteps": 64, "eval_episodes": 0, "device": "cpu", "precision": "fp32"}
+    options |= changes
     return RunDirectory.create(resolve_run("Pong", agent=agent, **options), tmp_path)
 
 
@@ -69,7 +75,10 @@ def test_a_run_leaves_every_file_of_its_contract(tmp_path, small_ppo):
     assert run.command_file.read_text() == "python train_atari.py --game Pong\n"
     environment = json.loads(run.environment_file.read_text())
     assert environment["packages"]["torch"].startswith(torch.__version__.split("+")[0])
-    assert environment["precision"] == "fp32"
+    assert (environment["precision"], environment["precision_reason"]) == ("fp32", "asked for")
+    assert environment["torch_threads"] == torch.get_num_threads()
+    assert environment["env_threads"] in (1, 2)
+    assert isinstance(environment["openmp"], dict)
     names = {path.name for path in run.path.iterdir()}
     assert {"config.yaml", "metrics.jsonl", "monitor.csv", "checkpoints", "evaluation.json",
             "model.zip", "policy.safetensors", "policy.json"} <= names  # fmt: skip
@@ -206,3 +215,68 @@ def test_finished_games_are_kept_in_monitor_csv(tmp_path, small_a2c):
         # Emulator frames of a whole game: five balls, each of which takes some 25 steps to fall.
         assert 400 < int(row["l"]) <= 4 * 400 + 60
         assert int(row["step"]) <= 1600
+
+
+def test_a_resumed_run_keeps_the_precision_that_auto_chose(
+    tmp_path, small_ppo, interrupt_at, monkeypatch
+):
+    chosen = iter(["bf16", "fp32"])
+    monkeypatch.setattr(
+        "rl_coordconv.agents.on_policy.choose_precision",
+        lambda request, policy: Precision(next(chosen) if request == "auto" else request, request),
+    )
+    run = start(tmp_path, small_ppo, precision="auto")
+    interrupt_at(32)
+    assert train(run, quiet()) == 130
+    assert recorded_precision(run.environment_file) == "bf16"
+    assert train(run, quiet()) == 0
+    assert recorded_precision(run.environment_file) == "bf16"
+
+
+def test_threads_are_set_and_told(tmp_path, small_a2c):
+    before = torch.get_num_threads()
+    try:
+        run = start(tmp_path, small_a2c)
+        train(run, quiet(), threads=1)
+        environment = json.loads(run.environment_file.read_text())
+        assert (environment["torch_threads"], environment["env_threads"]) == (1, 1)
+        with pytest.raises(InputError, match="threads 0 is not at least 1"):
+            train(start(tmp_path, small_a2c, seed=1), quiet(), threads=0)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("device", "n_envs", "sizes"), [
+    ("cpu", 16, None), ("cuda", 16, [8, 8]), ("cuda", 17, [9, 8]), ("cuda", 8, None),
+])  # fmt: skip
+def test_a_gpus_environments_come_in_two_groups(small_a2c, device, n_envs, sizes):
+    config = resolve_run("Pong", agent=small_a2c, n_envs=n_envs, device="cpu")
+    env = make_training_env(config, torch.device(device), threads=2)
+    assert env.num_envs == n_envs
+    groups = [group.num_envs for group in env.groups] if sizes else None
+    assert groups == sizes
+    assert hasattr(env, "groups") == bool(sizes)
+    env.close()
+
+
+def test_a_profile_is_a_trace_and_a_table(tmp_path, small_a2c, monkeypatch):
+    monkeypatch.setattr("rl_coordconv.experiments.profiling.WARM_UP_STEPS", 20)
+    monkeypatch.setattr("rl_coordconv.experiments.profiling.PROFILED_STEPS", 40)
+    run = start(tmp_path, small_a2c, total_timesteps=100)
+    console = quiet()
+    train(run, console, profile=True)
+    assert "Profile of 40 agent steps in" in console.file.getvalue()
+    table = (run.path / "profile" / "table.txt").read_text()
+    lines = table.splitlines()
+    assert lines[0].startswith("40 agent steps in ")
+    shares = {line.split()[0]: float(line.split()[-1].rstrip("%")) for line in lines[1:5]}
+    assert list(shares) == ["emulation", "inference", "update", "rest"]
+    assert sum(shares.values()) == pytest.approx(100, abs=0.3)
+    assert min(shares["emulation"], shares["inference"], shares["update"]) > 0
+    assert "aten::" in table
+    events = json.loads((run.path / "profile" / "trace.json").read_text())["traceEvents"]
+    counts = [
+        sum(event.get("name") == name for event in events) for name in ("update", "emulation")
+    ]
+    assert counts == [2, 20]  # two rollouts of five steps, each sent and waited for
+    assert load_agent(run).num_timesteps == 100

@@ -133,6 +133,11 @@ class DeviceRolloutBuffer(RolloutBuffer):
         """Return the place of a step's images, (n_envs, channels, H, W), to be filled."""
         return self._observations[step].permute(0, 3, 1, 2)
 
+    def pixels(self, step: int, part: slice) -> NDArray[np.uint32]:
+        """Return the images of a step of four frames, on the CPU, as integers: (n, H, W)."""
+        integers: NDArray[np.uint32] = self._observations[step, part].numpy().view(np.uint32)
+        return integers[..., 0]
+
     def put_decision(
         self, step: int, part: slice, actions: Tensor, values: Tensor, log_probs: Tensor
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,26 +12,27 @@ from torch import Tensor
 
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 
+FRAMES_IN_AN_INTEGER = 4
+
 
 class ImageUpload:
     """Puts a group's observations into the buffer, by way of memory that a GPU can read by itself.
 
     Where the environment tells in ``new_games`` which of its copies began a new game, only the
-    newest frame of each stack travels; the older ones are on the device already, one step back.
+    newest frame of each stack is read; the older ones are in the buffer already, one step back.
 
     Args:
         buffer: where the images go.
         part: which environments.
-        newest_only: whether only the newest frames travel; None does so on a GPU.
+        newest_only: whether only the newest frames are read.
     """
 
-    def __init__(
-        self, buffer: DeviceRolloutBuffer, part: slice, newest_only: bool | None = None
-    ) -> None:
-        self._buffer, self._part = buffer, part
-        is_gpu = buffer.device.type == "cuda"
-        self._newest_only = is_gpu if newest_only is None else newest_only
-        self._is_gpu = is_gpu
+    def __init__(self, buffer: DeviceRolloutBuffer, part: slice, newest_only: bool = True) -> None:
+        self._buffer, self._part, self._newest_only = buffer, part, newest_only
+        self._is_gpu = buffer.device.type == "cuda"
+        # Four frames of a pixel are one integer of 32 bits, the oldest in its lowest byte.
+        is_integer = buffer.obs_shape[0] == FRAMES_IN_AN_INTEGER and sys.byteorder == "little"
+        self._shifts_integers = is_integer and buffer.device.type == "cpu"
         self._staging: dict[tuple[int, ...], Tensor] = {}
 
     def put(
@@ -49,12 +51,24 @@ class ImageUpload:
         if step == 0 or new_games is None or not self._newest_only:
             images.copy_(self._to_device(observations), non_blocking=True)
             return images
+        if self._shifts_integers:
+            self._shift(step, observations[:, -1], new_games)
+            return images
         before = self._buffer.images(step - 1)[self._part]
         newest = self._to_device(np.ascontiguousarray(observations[:, -1:]))
         goes_on = self._to_device(~new_games).view(-1, 1, 1, 1)
         images[:, :-1] = before[:, 1:] * goes_on
         images[:, -1:] = newest
         return images
+
+    def _shift(self, step: int, newest: NDArray[np.uint8], new_games: NDArray[np.bool_]) -> None:
+        """Drop every pixel's oldest frame and put the newest in its place."""
+        before, now = (self._buffer.pixels(at, self._part) for at in (step - 1, step))
+        np.right_shift(before, 8, out=now)
+        now[new_games] = 0
+        last = newest.astype(np.uint32)
+        last <<= 24
+        now |= last
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
