@@ -38,3 +38,9 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def openmp_settings() -> dict[str, str]:
+    """Return the environment variables in force that decide about OpenMP's threads."""
+    names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.hardware import available_cores
-from rl_coordconv.threads import shorten_openmp_waiting
 
 ALL_PARTS = (*PARTS, "rest")
 
@@ -133,8 +131,7 @@ def _workers(candidates: list[Candidate]) -> Iterator[dict[str, Connection]]:
         for candidate in candidates:
             ours, theirs = context.Pipe()
             process = context.Process(target=serve, args=(candidate, theirs), daemon=True)
-            with _openmp_for(candidate):
-                process.start()
+            process.start()
             theirs.close()
             connections[candidate.name] = ours
             processes.append(process)
@@ -146,20 +143,6 @@ def _workers(candidates: list[Candidate]) -> Iterator[dict[str, Connection]]:
     finally:
         for process in processes:
             process.kill()
-
-
-@contextmanager
-def _openmp_for(candidate: Candidate) -> Iterator[None]:
-    """Start stable-baselines3's process as users start it, ours as our commands are started."""
-    ours = os.environ.pop("GOMP_SPINCOUNT", None)
-    try:
-        if candidate.precision is not None:
-            shorten_openmp_waiting()
-        yield
-    finally:
-        os.environ.pop("GOMP_SPINCOUNT", None)
-        if ours is not None:
-            os.environ["GOMP_SPINCOUNT"] = ours
 
 
 def _ask(connection: Any, name: str, steps: int) -> Measurement:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from rl_coordconv.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
-from rl_coordconv.threads import shorten_openmp_waiting
 from rl_coordconv.version import __version__
 
 COMMANDS = {
@@ -55,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: str, arguments: list[str]) -> int:
     if command not in COMMANDS:
         raise unknown_name("command", command, COMMANDS)
-    shorten_openmp_waiting()
     # One module a command, imported when it is asked for: ``--help`` does not wait for torch.
     module = importlib.import_module(f"rl_coordconv.cli.{command}")
     code: int = module.run(arguments)

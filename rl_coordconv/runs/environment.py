@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import torch
 
-from rl_coordconv.hardware import available_cores, cpu_model
+from rl_coordconv.hardware import available_cores, cpu_model, openmp_settings
 from rl_coordconv.runs.files import read_json
-from rl_coordconv.threads import openmp_settings
 from rl_coordconv.version import __version__
 
 _PACKAGES = (
