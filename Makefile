@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# A quarter of an hour of Pong on two CPU cores; STEPS=10_000_000 is the full training.
-STEPS ?= 400_000
+# About a quarter of an hour of Pong on two CPU cores that have bf16; STEPS=10_000_000 is the full
+# training.
+STEPS ?= 1_000_000
 EXTRACTOR ?= coordconv
 AGENT ?= ppo-short
 SEED ?= 0
@@ -17,7 +18,7 @@ help:
 	@echo "make test       install for development and run the tests"
 	@echo "make test-slow  the tests that take longer than half a minute each"
 	@echo "make lint       ruff and mypy"
-	@echo "make benchmark  the layer and the environment beside their peers (an idle machine!)"
+	@echo "make benchmark  layer, environment and training beside their peers (an idle machine!)"
 	@echo "make clean      remove the virtual environment and caches; runs/ is kept"
 
 pong: $(VENV)/.installed
@@ -38,6 +39,8 @@ lint: $(VENV)/.installed-dev
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python scripts/benchmark.py layer
 	$(BIN)/python scripts/benchmark.py env
+	$(BIN)/python scripts/benchmark.py train --agent ppo
+	$(BIN)/python scripts/benchmark.py train --agent a2c
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist

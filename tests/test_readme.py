@@ -21,7 +21,7 @@ def test_the_examples_run(code, tmp_path, monkeypatch, capsys):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/environments.md"])

@@ -13,6 +13,7 @@ import numpy as np
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.errors import InputError, missing_extra
 from rl_coordconv.runs import RunConfig, RunDirectory
+from rl_coordconv.runs.environment import recorded_precision
 
 WINDOW = 100
 """Games that a point averages over, as in stable-baselines3's ``rollout/ep_rew_mean``."""
@@ -27,6 +28,9 @@ COLOURS = {
 }
 """Blind-safe and constant, so that an extractor looks the same in every figure."""
 
+PRECISION_COLOURS = {"fp32": "#4c5b6b", "bf16": "#d1551f"}
+"""For figures in which one extractor was trained in several number formats."""
+
 LINES = ("-", "--", "-.")
 """Seeds of one extractor share its colour and differ in these; dots are the random agent's."""
 
@@ -39,11 +43,13 @@ class Curve:
         config: the run's configuration.
         steps: (games,) agent steps of all environments at the end of each training game.
         returns: (games,) raw return of each game.
+        precision: the number format it was trained in; None where it is not recorded.
     """
 
     config: RunConfig
     steps: np.ndarray
     returns: np.ndarray
+    precision: str | None = None
 
     @property
     def smoothed(self) -> np.ndarray:
@@ -78,7 +84,7 @@ def load_curve(run: RunDirectory) -> Curve:
     if not rows:
         raise InputError(f"no game has ended yet in {run.path}: there is no curve to draw")
     returns, steps = np.array(rows, dtype=np.float64).T
-    return Curve(config, steps.astype(np.int64), returns)
+    return Curve(config, steps.astype(np.int64), returns, recorded_precision(run.environment_file))
 
 
 def _read_episodes(path: Path) -> list[tuple[float, float]]:
@@ -128,16 +134,25 @@ def _panels(count: int) -> tuple[Any, Any]:
     return figure, axes[:count]
 
 
+def _arm(curve: Curve) -> tuple[str, str]:
+    return curve.config.extractor, curve.precision or ""
+
+
 def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
-    for curve in sorted(curves, key=lambda curve: (curve.config.extractor, curve.config.seed)):
+    extractors = {curve.config.extractor for curve in curves}
+    formats = {curve.precision for curve in curves}
+    by_precision = len(extractors) == 1 and len(formats) > 1
+    for curve in sorted(curves, key=lambda curve: (*_arm(curve), curve.config.seed)):
         config = curve.config
+        name = f"{config.extractor}, {curve.precision}" if by_precision else config.extractor
+        colour = (PRECISION_COLOURS if by_precision else COLOURS).get(_arm(curve)[by_precision])
         axis.plot(
             curve.steps / 1e6,
             curve.smoothed,
-            color=COLOURS.get(config.extractor),
+            color=colour,
             linestyle=LINES[config.seed % len(LINES)],
             linewidth=1.6,
-            label=f"{config.extractor} ({config.agent}, seed {config.seed})",
+            label=f"{name} ({config.agent}, seed {config.seed})",
         )
     scores = reference_scores()
     if game in scores:

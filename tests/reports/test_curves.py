@@ -4,10 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.resolve import resolve_run
-from rl_coordconv.reports.curves import draw_curves, load_curve, trailing_mean
+from rl_coordconv.reports.curves import (
+    PRECISION_COLOURS,
+    _draw_game,
+    draw_curves,
+    load_curve,
+    trailing_mean,
+)
 from rl_coordconv.reports.table import runs_table
 from rl_coordconv.runs import RunDirectory, RunState, Status
 
@@ -60,6 +67,19 @@ def test_nothing_to_draw_or_nowhere_to_draw_it_is_refused(tmp_path):
         draw_curves([], tmp_path / "figure.png")
     with pytest.raises(InputError, match="nowhere"):
         draw_curves([make_run(tmp_path, [1])], tmp_path / "nowhere" / "figure.png")
+
+
+def test_formats_of_one_extractor_are_told_apart(tmp_path):
+    curves = []
+    for precision in ("fp32", "bf16"):
+        run = make_run(tmp_path / precision, [-21, -20])
+        run.environment_file.write_text(json.dumps({"precision": precision}))
+        curves.append(load_curve(run))
+    axis = Figure().subplots()
+    _draw_game(axis, "Pong", curves)
+    lines = {line.get_label(): line.get_color() for line in axis.get_lines()}
+    assert lines["coordconv, fp32 (ppo, seed 0)"] == PRECISION_COLOURS["fp32"]
+    assert lines["coordconv, bf16 (ppo, seed 0)"] == PRECISION_COLOURS["bf16"]
 
 
 def test_the_table_has_a_row_a_run(tmp_path):
