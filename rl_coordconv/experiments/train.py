@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -181,7 +182,9 @@ class _Attempt:
             LogCoordinateWeights(),
             episodes,
         ]
-        profiling = ProfileTraining(self._run.path / "profile", self._console.print)
+        profiling = ProfileTraining(
+            self._run.path / "profile", partial(self._console.print, soft_wrap=True)
+        )
         if self._profile:
             callbacks.append(profiling)
         try:
