@@ -24,6 +24,7 @@ def build_agent(
     seed: int | None = None,
     device: str = "auto",
     precision: PrecisionRequest = "auto",
+    cuda_graphs: bool = False,
 ) -> A2C | PPO:
     """Build the agent that a preset describes.
 
@@ -35,6 +36,7 @@ def build_agent(
         seed: seeds Python's, NumPy's and torch's generators and the environments.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: the number format of the extractor.
+        cuda_graphs: whether a GPU replays the heavy parts as CUDA graphs.
 
     Returns:
         An `A2C` or a `PPO`.
@@ -51,5 +53,6 @@ def build_agent(
         seed=seed,
         device=device,
         precision=precision,
+        cuda_graphs=cuda_graphs,
         **preset.sb3_kwargs(),
     )

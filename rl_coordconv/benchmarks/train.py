@@ -54,6 +54,8 @@ class TrainBenchmarkConfig:
     """How often each candidate is measured."""
     threads: int | None = None
     """torch's and the emulator's threads; default: the cores this process may use."""
+    cuda_graphs: bool = False
+    """Whether ours replays the heavy parts as CUDA graphs."""
     stock: bool = True
     """Whether stable-baselines3's own is measured as well."""
 
@@ -86,7 +88,7 @@ def _candidates(
             check_sb3_env()
             yield Candidate(config.game, preset, extractor, None, threads)
         for precision in config.precisions:
-            yield Candidate(config.game, preset, extractor, precision, threads)
+            yield Candidate(config.game, preset, extractor, precision, threads, config.cuda_graphs)
 
 
 def _limits(

@@ -32,6 +32,7 @@ class Candidate:
     precision: PrecisionRequest | None
     """None trains stable-baselines3's own agent on its own environments."""
     threads: int
+    cuda_graphs: bool = False
 
     @property
     def name(self) -> str:
@@ -88,7 +89,10 @@ def _make_env(candidate: Candidate) -> VecEnv:
 def _make_model(candidate: Candidate, env: VecEnv) -> OnPolicyAlgorithm:
     preset, extractor, precision = candidate.preset, candidate.extractor, candidate.precision
     if precision is not None:
-        return build_agent(preset, env, extractor=extractor, seed=0, precision=precision)
+        graphs = candidate.cuda_graphs
+        return build_agent(
+            preset, env, extractor=extractor, seed=0, precision=precision, cuda_graphs=graphs
+        )
     stock: dict[str, Any] = {"a2c": stable_baselines3.A2C, "ppo": stable_baselines3.PPO}
     policy_kwargs = extractor_policy_kwargs(extractor) | preset.optimizer_policy_kwargs()
     model: OnPolicyAlgorithm = stock[preset.algorithm](

@@ -38,7 +38,8 @@ def test_the_tables_show_every_candidate(tmp_path, capsys, monkeypatch):
     preset = tmp_path / "tiny.yaml"
     preset.write_text(yaml.safe_dump(data | {"n_envs": 2}))
     config = TrainBenchmarkConfig(agent=str(preset), extractors=("cnn", "coordconv"),
-                                  precisions=("fp32",), steps=20, rounds=2, threads=1)  # fmt: skip
+                                  precisions=("fp32",), steps=20, rounds=2, threads=1,
+                                  cuda_graphs=True)  # fmt: skip
     threads = torch.get_num_threads()
     try:
         train_benchmark.main(config)
