@@ -7,9 +7,13 @@ from functools import partial
 import stable_baselines3
 import torch
 
+from rl_coordconv.agents.fast.activations import RolloutActivations
 from rl_coordconv.agents.fast.losses import A2C_STATISTICS, a2c_loss
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
+
+MOST_KEPT = 256
+"""Images whose activations are kept for the update, on a CPU: more than that leave its caches."""
 
 
 class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
@@ -35,6 +39,14 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
         Mnih et al. 2016 (arXiv 1602.01783); stable-baselines3 2.9.2, a2c/a2c.py.
     """
 
+    def _new_activations(self) -> RolloutActivations | None:
+        count = self.n_steps * self.n_envs
+        if self._graphs is not None or self.device.type != "cpu" or count > MOST_KEPT:
+            return None
+        if self._network().n_kept == 0:
+            return None
+        return RolloutActivations(self.policy.parameters())
+
     def train(self) -> None:
         """Update the policy once from the whole rollout buffer."""
         buffer = self.rollout_buffer
@@ -44,9 +56,9 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         loss_of = partial(a2c_loss, weights=self._loss_weights())
-        for batch in buffer.minibatches():  # one
-            row = self._compute_gradients(loss_of, batch)
-            self._take_step()
+        batch = buffer.everything()
+        row = self._compute_gradients(loss_of, batch, known=buffer.take_activations())
+        self._take_step()
         self._n_updates += 1
         # The one moment that waits for the device.
         values = torch.cat([row, buffer.explained_variance()]).tolist()

@@ -12,11 +12,13 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.collecting import Collector, Decide
 from rl_coordconv.agents.fast.eligibility import why_not_fast
 from rl_coordconv.agents.fast.graphs import Graphs
 from rl_coordconv.agents.fast.losses import LossWeights
-from rl_coordconv.agents.fast.network import FastNetwork, Heads, sample
+from rl_coordconv.agents.fast.memory import keep_freed_memory
+from rl_coordconv.agents.fast.network import Evaluate, FastNetwork, sample
 from rl_coordconv.agents.fast.optimizers import step
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer, Minibatch
 from rl_coordconv.agents.precision import (
@@ -59,6 +61,8 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         self._graphs = Graphs(self.policy, self.device) if self.cuda_graphs else None
         if why_not_fast(self) is None:
             self.rollout_buffer = self._make_buffer()
+            if self.device.type == "cpu":
+                keep_freed_memory()
 
     def _make_buffer(self) -> DeviceRolloutBuffer:
         return DeviceRolloutBuffer(
@@ -107,7 +111,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
             dtype = torch.float64
         return FastNetwork(self.policy, dtype)
 
-    def _frozen_network(self) -> Callable[[Tensor], Heads]:
+    def _frozen_network(self) -> Evaluate:
         return self._network().frozen()
 
     def collect_rollouts(
@@ -129,7 +133,8 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         rollout_buffer.reset()
         callback.on_rollout_start()
         evaluate = self._frozen_network()
-        decide = self._make_decide(evaluate)
+        rollout_buffer.activations = self._new_activations()
+        decide = self._make_decide(evaluate, rollout_buffer.activations)
         collector = Collector(self, env, rollout_buffer, callback, evaluate, decide)
         if not collector.collect(n_rollout_steps):
             return False
@@ -142,10 +147,15 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         callback.on_rollout_end()
         return True
 
-    def _make_decide(self, evaluate: Callable[[Tensor], Heads]) -> Decide:
+    def _new_activations(self) -> RolloutActivations | None:
+        """Return where to keep the rollout's activations, if the update can use them."""
+        return None
+
+    def _make_decide(self, evaluate: Evaluate, activations: RolloutActivations | None) -> Decide:
         @torch.no_grad()
         def decide(images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            log_probs, values = evaluate(images)
+            kept = None if activations is None else activations.new_decision()
+            log_probs, values = evaluate(images, kept)
             actions, chosen = sample(log_probs, noise)
             return actions, values, chosen
 
@@ -169,13 +179,20 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
     def _loss_weights(self) -> LossWeights:
         return LossWeights(self.ent_coef, self.vf_coef, self.normalize_advantage)
 
-    def _compute_gradients(self, loss_of: LossOf, batch: Minibatch, *limits: Tensor) -> Tensor:
+    def _compute_gradients(
+        self,
+        loss_of: LossOf,
+        batch: Minibatch,
+        *limits: Tensor,
+        known: Activations | None = None,
+    ) -> Tensor:
         """Leave the clipped gradients in the parameters; return the loss's statistics.
 
         Args:
             loss_of: the loss and its statistics for heads, minibatch and limits.
             batch: the steps to learn from.
             *limits: what else changes from update to update.
+            known: the batch's activations, if the same weights have computed them already.
         """
         parameters = list(self.policy.parameters())
 
@@ -183,7 +200,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
             part = Minibatch(*tensors[:6])
             for parameter in parameters:
                 parameter.grad = None
-            loss, statistics = loss_of(self._network()(part.images), part, *tensors[6:])
+            loss, statistics = loss_of(self._network()(part.images, known), part, *tensors[6:])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
             return (statistics, *(part.grad for part in parameters if part.grad is not None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -29,7 +29,7 @@ from rl_coordconv.benchmarks.train_worker import Candidate, Measurement, serve
 from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
-from rl_coordconv.hardware import available_cores
+from rl_coordconv.hardware import available_cores, openmp_as_it_comes
 
 ALL_PARTS = (*PARTS, "rest")
 
@@ -133,7 +133,9 @@ def _workers(candidates: list[Candidate]) -> Iterator[dict[str, Connection]]:
         for candidate in candidates:
             ours, theirs = context.Pipe()
             process = context.Process(target=serve, args=(candidate, theirs), daemon=True)
-            process.start()
+            # Ours as `train_atari.py` runs it, stable-baselines3's as a script of its own would.
+            with openmp_as_it_comes() if candidate.precision is None else nullcontext():
+                process.start()
             theirs.close()
             connections[candidate.name] = ours
             processes.append(process)

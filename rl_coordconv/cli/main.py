@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rl_coordconv.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
+from rl_coordconv.hardware import limit_openmp_spinning
 from rl_coordconv.version import __version__
 
 COMMANDS = {
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: str, arguments: list[str]) -> int:
     if command not in COMMANDS:
         raise unknown_name("command", command, COMMANDS)
+    limit_openmp_spinning()
     # One module a command, imported when it is asked for: ``--help`` does not wait for torch.
     module = importlib.import_module(f"rl_coordconv.cli.{command}")
     code: int = module.run(arguments)

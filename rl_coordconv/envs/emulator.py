@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rl_coordconv.envs.games import Game
 from rl_coordconv.envs.protocols import Protocol
+from rl_coordconv.envs.scheduling import yielding_threads
 from rl_coordconv.errors import InputError
 from rl_coordconv.hardware import available_cores
 
@@ -36,26 +37,27 @@ def make_emulator(
         "grayscale": True,
         "stack_num": protocol.frame_stack,
     }
-    return AtariVectorEnv(
-        game.rom,
-        n_envs,
-        num_threads=num_threads,
-        max_num_frames_per_episode=protocol.max_frames_per_episode,
-        repeat_action_probability=protocol.repeat_action_probability,
-        full_action_space=protocol.full_action_space,
-        # The observation after a game's end is the next game's first, as SB3 has it.
-        autoreset_mode="SameStep",
-        frameskip=protocol.frame_skip,
-        maxpool=True,
-        noop_max=protocol.noop_max,
-        use_fire_reset=protocol.fire_on_reset,
-        # episodic_life would begin a new game at every lost life; life_loss_info only reports it.
-        episodic_life=False,
-        life_loss_info=protocol.life_loss_ends_episode,
-        # Clipped by the emulator, the raw score would be lost.
-        reward_clipping=False,
-        **{**seen, **image},
-    )
+    with yielding_threads():
+        return AtariVectorEnv(
+            game.rom,
+            n_envs,
+            num_threads=num_threads,
+            max_num_frames_per_episode=protocol.max_frames_per_episode,
+            repeat_action_probability=protocol.repeat_action_probability,
+            full_action_space=protocol.full_action_space,
+            # The observation after a game's end is the next game's first, as SB3 has it.
+            autoreset_mode="SameStep",
+            frameskip=protocol.frame_skip,
+            maxpool=True,
+            noop_max=protocol.noop_max,
+            use_fire_reset=protocol.fire_on_reset,
+            # episodic_life would begin a new game at every lost life; this only reports it.
+            episodic_life=False,
+            life_loss_info=protocol.life_loss_ends_episode,
+            # Clipped by the emulator, the raw score would be lost.
+            reward_clipping=False,
+            **{**seen, **image},
+        )
 
 
 def first_frames(info: dict[str, Any]) -> NDArray[np.int64]:

@@ -11,7 +11,13 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureC
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rl_coordconv.agents.fast.images import ConvolveImages, FlattenPlain, relu_with_map
+from rl_coordconv.agents.fast.activations import Activations
+from rl_coordconv.agents.fast.images import (
+    ConvolveImages,
+    FlattenPlain,
+    KnownConvolution,
+    relu_with_map,
+)
 from rl_coordconv.agents.fast.linear import linear
 from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN
 from rl_coordconv.layers.conv import ExtraChannelConv2d
@@ -22,14 +28,29 @@ _CPU_CHUNK = {torch.float32: 64, torch.bfloat16: 256}
 memory goes back to the operating system after every use (measured, see docs/performance.md)."""
 
 
+FrozenBody = Callable[..., Tensor]
+"""Takes images and, if they are to be kept, a list that the activations are appended to."""
+
+
 class Body(Protocol):
     """Turns images into features."""
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the features, differentiable: (N, channels, H, W) uint8 -> (N, features)."""
+    n_kept: int
+    """How many activations it keeps and can be given."""
 
-    def frozen(self) -> Callable[[Tensor], Tensor]:
-        """Return the same function for weights that will not change, prepared once."""
+    def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
+        """Return the features, differentiable: (N, channels, H, W) uint8 -> (N, features).
+
+        Args:
+            images: what is seen.
+            known: the activations that the same weights have computed for the same images.
+        """
+
+    def frozen(self) -> FrozenBody:
+        """Return the same function for weights that will not change, prepared once.
+
+        It appends its activations to the list it is given.
+        """
 
 
 def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float) -> Body:
@@ -108,27 +129,30 @@ class NatureBody:
         self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
         self._linear: nn.Linear = extractor.linear[0]
         self._dtype, self._scale = dtype, scale
+        self.n_kept = len(self._convolutions)
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, (N, features), differentiable in the extractor's parameters."""
         folded = self._fold(*images.shape[-2:])
+        weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
+        if known is not None:
+            return _activate(self._derive(images, self._cast(folded), known), weight, bias)
         # Cast for each chunk anew, so that their gradients are summed in the weights' own type.
         flat = [self._convolve(part, self._cast(folded)) for part in self._chunks(images)]
-        weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
         return _activate(flat[0] if len(flat) == 1 else torch.cat(flat), weight, bias)
 
-    def frozen(self) -> Callable[[Tensor], Tensor]:
+    def frozen(self) -> FrozenBody:
         """Cast everything once, for a rollout: not differentiable."""
         with torch.no_grad():
             weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
         prepared: dict[torch.Size, list[_Convolution]] = {}
 
         @torch.no_grad()
-        def features(images: Tensor) -> Tensor:
+        def features(images: Tensor, kept: Activations | None = None) -> Tensor:
             side = images.shape[-2:]
             if side not in prepared:
                 prepared[side] = self._cast(self._fold(*side))
-            return _activate(self._convolve(images, prepared[side]), weight, bias)
+            return _activate(self._convolve(images, prepared[side], kept), weight, bias)
 
         return features
 
@@ -156,11 +180,25 @@ class NatureBody:
             width = (width - kernel[1]) // stride[1] + 1
         return folded
 
-    def _convolve(self, images: Tensor, convolutions: list[_Convolution]) -> Tensor:
+    def _convolve(
+        self, images: Tensor, convolutions: list[_Convolution], kept: Activations | None = None
+    ) -> Tensor:
         for index, part in enumerate(convolutions):
             convolve = ConvolveImages.apply if index == 0 else functional.conv2d
             images = convolve(images, part.weight, part.bias, part.stride)
             images = images.relu_() if part.extra is None else relu_with_map(images, part.extra)
+            if kept is not None:
+                kept.append(images)
+        flat: Tensor = FlattenPlain.apply(images)
+        return flat
+
+    @staticmethod
+    def _derive(images: Tensor, convolutions: list[_Convolution], known: Activations) -> Tensor:
+        """Return what `_convolve` does, from what it has kept."""
+        for part, outcome in zip(convolutions, known, strict=True):
+            images = KnownConvolution.apply(
+                images, part.weight, part.bias, part.extra, outcome, part.stride
+            )
         flat: Tensor = FlattenPlain.apply(images)
         return flat
 
@@ -180,10 +218,12 @@ class GenericBody:
         scale: of the pixels.
     """
 
+    n_kept = 0
+
     def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
         self._extractor, self._dtype, self._scale = extractor, dtype, scale
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, (N, features)."""
         pixels = images / MAX_PIXEL if self._scale != 1 else images.float()
         pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -194,6 +234,6 @@ class GenericBody:
             features = self._extractor(pixels)
         return features.float()
 
-    def frozen(self) -> Callable[[Tensor], Tensor]:
+    def frozen(self) -> FrozenBody:
         """Return the same, not differentiable."""
-        return torch.no_grad()(self.__call__)
+        return torch.no_grad()(lambda images, kept=None: self(images))

@@ -14,11 +14,10 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rl_coordconv.agents.fast.network import Heads, draw_noise
+from rl_coordconv.agents.fast.network import Evaluate, draw_noise
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.fast.uploads import ImageUpload
 
-Evaluate = Callable[[Tensor], Heads]
 Decide = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 """Takes images and noise; returns actions, values and log-probabilities."""
 StepResult = tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]

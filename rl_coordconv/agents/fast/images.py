@@ -35,20 +35,72 @@ class ConvolveImages(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of weight and bias; images have none."""
         images, weight = ctx.saved_tensors
-        _, weight_gradient, bias_gradient = torch.ops.aten.convolution_backward(
-            gradients[0],
-            _convert(images, weight.dtype),
-            weight,
-            [weight.shape[0]] if ctx.has_bias else None,
-            ctx.stride,
-            [0, 0],
-            [1, 1],
-            False,
-            [0, 0],
-            1,
-            [False, True, ctx.has_bias],
-        )
-        return None, weight_gradient, bias_gradient, None
+        needed = [False, True, ctx.has_bias]
+        _, *others = _gradients(gradients[0], images, weight, ctx.stride, needed)
+        return None, *others, None
+
+
+class KnownConvolution(torch.autograd.Function):
+    """relu(convolution + map) whose outcome is known already: only the gradient is computed.
+
+    Shape:
+        images (N, channels, H, W) uint8 or of the weight's type, weight (out, channels, kernel,
+        kernel), bias (out,) or None, extra (1, out, H', W') or None, outcome (N, out, H', W'),
+        stride two integers -> outcome.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        extra: Tensor | None,
+        outcome: Tensor,
+        stride: tuple[int, int],
+    ) -> Tensor:
+        """Return the outcome."""
+        ctx.save_for_backward(images, weight, outcome)
+        ctx.stride, ctx.has_bias, ctx.has_extra = stride, bias is not None, extra is not None
+        return outcome.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of images (unless uint8), weight, bias and map."""
+        images, weight, outcome = ctx.saved_tensors
+        gradient = torch.ops.aten.threshold_backward(gradients[0], outcome, 0)
+        needed = [ctx.needs_input_grad[0], True, ctx.has_bias]
+        of_extra = _sum_over_batch(gradient) if ctx.has_extra else None
+        return *_gradients(gradient, images, weight, ctx.stride, needed), of_extra, None, None
+
+
+def _gradients(
+    gradient: Tensor, images: Tensor, weight: Tensor, stride: tuple[int, int], needed: list[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Return a convolution's gradients of images, weight and bias, those that are needed."""
+    result: tuple[Tensor | None, Tensor | None, Tensor | None]
+    result = torch.ops.aten.convolution_backward(
+        gradient,
+        _convert(images, weight.dtype),
+        weight,
+        [weight.shape[0]] if needed[2] else None,
+        stride,
+        [0, 0],
+        [1, 1],
+        False,
+        [0, 0],
+        1,
+        needed,
+    )
+    return result
+
+
+def _sum_over_batch(images: Tensor) -> Tensor:
+    """Return the sum, (1, channels, H, W), of channels-last images; laid flat for speed."""
+    count, channels, height, width = images.shape
+    flat = images.permute(0, 2, 3, 1).reshape(count, -1).sum(0)
+    return flat.view(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _convert(images: Tensor, dtype: torch.dtype) -> Tensor:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
+from rl_coordconv.agents.fast.activations import Activations
 from rl_coordconv.agents.fast.bodies import MAX_PIXEL, Body, make_body
 
 Heads = tuple[Tensor, Tensor]
 """Log-probabilities of all actions, (N, actions), and values, (N, 1)."""
+Evaluate = Callable[..., Heads]
+"""Takes images, (N, channels, H, W) uint8, and a list that the activations are appended to."""
 
 
 class FastNetwork:
@@ -35,21 +39,37 @@ class FastNetwork:
             extractors = [policy.pi_features_extractor, policy.vf_features_extractor]
         self.bodies: list[Body] = [make_body(part, dtype, scale) for part in extractors]
 
-    def __call__(self, images: Tensor) -> Heads:
+    @property
+    def n_kept(self) -> int:
+        """How many activations can be kept and given; 0 if a body cannot do without computing."""
+        counts = [body.n_kept for body in self.bodies]
+        return sum(counts) if all(counts) else 0
+
+    def __call__(self, images: Tensor, known: Activations | None = None) -> Heads:
         """Return log-probabilities and values, differentiable.
 
         Args:
             images: (N, channels, H, W) uint8.
+            known: the activations that the frozen network of the same weights has kept.
         """
-        return self._heads([body(images) for body in self.bodies])
+        if known is None:
+            return self._heads([body(images) for body in self.bodies])
+        left = iter(known)
+        parts = [list(islice(left, body.n_kept)) for body in self.bodies]
+        return self._heads(
+            [body(images, part) for body, part in zip(self.bodies, parts, strict=True)]
+        )
 
-    def frozen(self) -> Callable[[Tensor], Heads]:
-        """Return the same function for weights that stay as they are, without gradients."""
+    def frozen(self) -> Evaluate:
+        """Return the same function for weights that stay as they are, without gradients.
+
+        It appends its activations to the list it is given, if any.
+        """
         bodies = [body.frozen() for body in self.bodies]
 
         @torch.no_grad()
-        def evaluate(images: Tensor) -> Heads:
-            return self._heads([body(images) for body in bodies])
+        def evaluate(images: Tensor, kept: Activations | None = None) -> Heads:
+            return self._heads([body(images, kept) for body in bodies])
 
         return evaluate
 

@@ -14,6 +14,7 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
+from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.graphs import Graphs
 
 
@@ -53,6 +54,7 @@ class _Stored:
 
     def __set__(self, buffer: Any, value: NDArray[Any]) -> None:
         target = buffer._as_sb3(self._name, getattr(buffer, self._name))
+        buffer.activations = None
         target.copy_(torch.as_tensor(np.ascontiguousarray(value)).reshape(target.shape))
 
 
@@ -92,6 +94,8 @@ class DeviceRolloutBuffer(RolloutBuffer):
         n_envs: int = 1,
     ) -> None:
         self._is_allocated = False
+        self.activations: RolloutActivations | None = None
+        """What the network computed from these images when it decided, if that was kept."""
         super().__init__(
             buffer_size, observation_space, action_space, device, gae_lambda, gamma, n_envs
         )
@@ -101,6 +105,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         if not self._is_allocated:
             self._allocate()
         self.pos, self.full, self.generator_ready = 0, False, False
+        self.activations = None
 
     def _allocate(self) -> None:
         size = (self.buffer_size, self.n_envs)
@@ -184,6 +189,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
     ) -> None:
         """Store a step as stable-baselines3's own collection does."""
         step = self.pos
+        self.activations = None
         self.images(step).copy_(torch.as_tensor(obs))
         actions = torch.as_tensor(action).reshape(self.n_envs)
         self.put_decision(step, slice(None), actions, value, log_prob.flatten())
@@ -259,6 +265,22 @@ class DeviceRolloutBuffer(RolloutBuffer):
             pixels.view(-1, height, width, channels).permute(0, 3, 1, 2),
             *(field.view(total).index_select(0, rows) for field in fields),
         )
+
+    def everything(self) -> Minibatch:
+        """Return all steps in the order in which they were decided; its images are no copy.
+
+        Draws from NumPy's generator what `minibatches` would, so that the same seed goes on alike.
+        """
+        total = self.buffer_size * self.n_envs
+        np.random.permutation(total)
+        fields = (self._actions, self._values, self._log_probs, self._advantages, self._returns)
+        images = self._observations.flatten(0, 1).permute(0, 3, 1, 2)
+        return Minibatch(images, *(field.view(total) for field in fields))
+
+    def take_activations(self) -> Activations | None:
+        """Return, once, what the network has computed for `everything`; None if it is not known."""
+        kept, self.activations = self.activations, None
+        return None if kept is None else kept.joined(self.buffer_size * self.n_envs)
 
     def explained_variance(self) -> Tensor:
         """Return the share of the returns' variance that the values explain, (1,); NaN without any.

@@ -7,6 +7,7 @@ import torch
 from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
+from rl_coordconv.agents.fast.activations import RolloutActivations
 from rl_coordconv.agents.fast.bodies import GenericBody, NatureBody, make_body
 from rl_coordconv.agents.fast.images import relu_with_map
 from rl_coordconv.agents.fast.linear import linear
@@ -95,6 +96,54 @@ def test_frozen_is_the_same_function_for_weights_of_that_moment(make, dtype):
         extractor.cnn[0].weight.mul_(2)
     assert not torch.allclose(body(images(3)), before)
     assert not torch.allclose(body.frozen()(images(3)), before)
+
+
+@pytest.mark.parametrize("make", EXTRACTORS.values(), ids=EXTRACTORS)
+def test_gradients_from_kept_activations_are_the_extractors(make):
+    torch.manual_seed(3)
+    extractor = make().double()
+    direction = torch.randn(5, 24, dtype=torch.float64)
+    body = NatureBody(extractor, torch.float64, 1 / 255)
+    pixels, frozen = images(5), body.frozen()
+    rollout = RolloutActivations(extractor.parameters())
+    for part in pixels.split(2):
+        frozen(part, rollout.new_decision())
+    known = rollout.joined(5)
+    assert len(known) == body.n_kept == 3
+
+    got = features_and_gradients(lambda x: body(x, known), extractor, pixels, direction)
+    want = features_and_gradients(lambda x: extractor(x.double() / 255), extractor, pixels,
+                                  direction)  # fmt: skip
+    torch.testing.assert_close(got[0], want[0], rtol=0, atol=1e-12)
+    for mine, theirs in zip(got[1], want[1], strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_kept_activations_are_really_used():
+    extractor = NatureCNN(SPACE, 24)
+    body = NatureBody(extractor, torch.float32, 1 / 255)
+    kept = []
+    body.frozen()(images(3), kept)
+    zeros = [torch.zeros_like(part) for part in kept]
+    want = extractor.linear[0].bias.relu().expand(3, -1)
+    torch.testing.assert_close(body(images(3), zeros), want)
+
+
+@pytest.mark.parametrize("change", ["in place", "loaded", "assigned", "too few", "nothing kept"])
+def test_activations_of_other_weights_or_images_are_not_known(change):
+    extractor = NatureCNN(SPACE, 24)
+    rollout = RolloutActivations(extractor.parameters())
+    if change != "nothing kept":
+        make_body(extractor, torch.float32, 1 / 255).frozen()(images(3), rollout.new_decision())
+        assert rollout.joined(3) is not None
+    if change == "in place":
+        with torch.no_grad():
+            extractor.linear[0].bias.add_(1)
+    elif change == "loaded":
+        extractor.load_state_dict(extractor.state_dict())
+    elif change == "assigned":
+        extractor.cnn[0].weight.data = extractor.cnn[0].weight.data.clone()
+    assert rollout.joined(4 if change == "too few" else 3) is None
 
 
 def test_no_float_copy_of_the_images_is_kept_for_the_gradient():

@@ -68,6 +68,47 @@ def test_minibatches_are_the_same_with_whole_numbers_for_actions():
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_everything_is_the_minibatch_unshuffled_and_draws_as_much():
+    buffer = fill(DeviceRolloutBuffer)
+    np.random.seed(3)
+    shuffled = next(buffer.minibatches())
+    after = np.random.random()
+    np.random.seed(3)
+    straight = buffer.everything()
+    assert np.random.random() == after
+    np.random.seed(3)
+    env, step = np.divmod(np.random.permutation(STEPS * ENVS), STEPS)
+    for mine, theirs in zip(straight.tensors(), shuffled.tensors(), strict=True):
+        assert torch.equal(mine[step * ENVS + env], theirs)
+
+
+class Known:
+    """Activations that are known for every image."""
+
+    def joined(self, count):
+        return [torch.zeros(count, 1)]
+
+
+@pytest.mark.parametrize("change", [None, "reset", "add", "assign"])
+def test_other_images_have_no_activations(change):
+    buffer = fill(DeviceRolloutBuffer)
+    buffer.activations = Known()
+    if change == "reset":
+        buffer.reset()
+    elif change == "add":
+        buffer.pos = 0
+        buffer.add(np.zeros((ENVS, *SPACE.shape), np.uint8), np.zeros((ENVS, 1), int),
+                   np.zeros(ENVS, np.float32), np.zeros(ENVS), torch.zeros(ENVS, 1),
+                   torch.zeros(ENVS))  # fmt: skip
+    elif change == "assign":
+        buffer.observations = np.zeros_like(buffer.observations)
+    known = buffer.take_activations()
+    assert (known is None) is (change is not None)
+    if change is None:
+        assert len(known[0]) == STEPS * ENVS
+        assert buffer.take_activations() is None  # once
+
+
 def test_on_the_cpu_the_arrays_are_the_buffer():
     buffer = fill(DeviceRolloutBuffer)
     buffer.advantages[2, 1] = 42.0

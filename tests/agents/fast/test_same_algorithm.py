@@ -7,9 +7,11 @@ import pytest
 import stable_baselines3
 import torch
 from images_env import make_blinking
+from stable_baselines3.common.callbacks import BaseCallback
 from torch.nn.utils import parameters_to_vector
 
 from rl_coordconv.agents import A2C, PPO
+from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.extractors import extractor_policy_kwargs
 
@@ -114,6 +116,41 @@ def test_ppos_options_do_what_sb3s_do(options):
     assert (weights(mine) - weights(stock)).abs().max() < 1e-3
     for key, value in logged(stock).items():
         assert logged(mine)[key] == pytest.approx(value, rel=2e-2, abs=1e-4), key
+
+
+class ChangesWeights(BaseCallback):
+    """Shifts the policy's biases after every rollout, before it is learnt from."""
+
+    def _on_step(self):
+        return True
+
+    def _on_rollout_end(self):
+        with torch.no_grad():
+            for name, parameter in self.model.policy.named_parameters():
+                if name.endswith("bias"):
+                    parameter.add_(0.01)
+
+
+def test_weights_changed_between_rollout_and_update_are_the_ones_learnt_from():
+    models = []
+    for cls in PAIRS["a2c"]:
+        models.append(build(cls, "a2c", make_blinking()))
+        models[-1].learn(60, callback=ChangesWeights())
+    mine, stock = models
+    assert (weights(mine) - weights(stock)).abs().max() < 1e-4
+
+
+def test_a2c_learns_from_what_its_rollout_has_computed(monkeypatch):
+    """It may not compute again, and what it may not know it does."""
+    model = build(A2C, "a2c", make_blinking())
+    known = []
+    original = DeviceRolloutBuffer.take_activations
+    monkeypatch.setattr(DeviceRolloutBuffer, "take_activations",
+                        lambda buffer: known.append(original(buffer)) or known[-1])  # fmt: skip
+    model.learn(model.n_envs * model.n_steps)
+    assert [len(part) for part in known[0]] == [model.n_envs * model.n_steps] * 3
+    model.train()  # once more from the same rollout, with other weights
+    assert known[1] is None
 
 
 def test_lost_lives_end_episodes_as_in_sb3():

@@ -1,0 +1,46 @@
+"""What the library asks of the machine: threads that do not spin, memory that stays."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rl_coordconv import hardware
+
+SHOW = """
+import os, sys
+from rl_coordconv.hardware import limit_openmp_spinning, openmp_as_it_comes
+{before}
+limit_openmp_spinning()
+print(os.environ.get("GOMP_SPINCOUNT"))
+with openmp_as_it_comes():
+    print(os.environ.get("GOMP_SPINCOUNT"))
+print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "shown"),
+    [
+        ("", {}, ["10000", "None", "10000"]),
+        ("", {"GOMP_SPINCOUNT": "77"}, ["77", "77", "77"]),
+        ("", {"OMP_WAIT_POLICY": "ACTIVE"}, ["None", "None", "None"]),
+        ("import torch", {}, ["None", "None", "None"]),
+    ],
+    ids=["set", "decided", "policy decided", "too late"],
+)
+def test_openmps_spinning_is_limited_where_nobody_else_decides(before, settings, shown):
+    kept = {name: value for name, value in os.environ.items()
+            if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}  # fmt: skip
+    result = subprocess.run([sys.executable, "-c", SHOW.format(before=before)],
+                            env=kept | settings, capture_output=True, text=True,
+                            check=True)  # fmt: skip
+    assert result.stdout.split() == shown
+
+
+def test_the_settings_in_force_are_told(monkeypatch):
+    for name in hardware._OPENMP_NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+    assert hardware.openmp_settings() == {"GOMP_SPINCOUNT": "5"}
