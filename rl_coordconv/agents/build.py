@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv.agents.a2c import A2C
@@ -11,6 +12,7 @@ from rl_coordconv.agents.ppo import PPO
 from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
 from rl_coordconv.extractors import extractor_policy_kwargs
+from rl_coordconv.extractors.pairing import initialize_paired_
 
 ALGORITHMS: dict[str, type[A2C | PPO]] = {"a2c": A2C, "ppo": PPO}
 
@@ -25,6 +27,7 @@ def build_agent(
     device: str = "auto",
     precision: PrecisionRequest = "auto",
     cuda_graphs: bool = False,
+    paired_seed: int | None = None,
 ) -> A2C | PPO:
     """Build the agent that a preset describes.
 
@@ -37,6 +40,8 @@ def build_agent(
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: the number format of the extractor.
         cuda_graphs: whether a GPU replays the heavy parts as CUDA graphs.
+        paired_seed: initialises the weights so that for one number all extractors agree in every
+            weight they share, and draw the same random numbers afterwards.
 
     Returns:
         An `A2C` or a `PPO`.
@@ -46,7 +51,7 @@ def build_agent(
         InputError: an option that the extractor does not have.
     """
     policy_kwargs = extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
-    return ALGORITHMS[preset.algorithm](
+    model = ALGORITHMS[preset.algorithm](
         "CnnPolicy",
         env,
         policy_kwargs=policy_kwargs | preset.optimizer_policy_kwargs(),
@@ -56,3 +61,8 @@ def build_agent(
         cuda_graphs=cuda_graphs,
         **preset.sb3_kwargs(),
     )
+    if paired_seed is not None:
+        initialize_paired_(model.policy, paired_seed)
+        # Building the extractors has drawn different amounts.
+        set_random_seed(paired_seed, using_cuda=model.device.type == "cuda")
+    return model

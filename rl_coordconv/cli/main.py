@@ -12,6 +12,8 @@ from rl_coordconv.version import __version__
 
 COMMANDS = {
     "train": "train one agent on one game",
+    "sweep": "train games x agents x extractors x seeds",
+    "compare": "turn sweeps into a report: where, how much, how sure",
     "evaluate": "let a trained agent play, film it, or take its coordinates away",
     "curves": "draw the learning curves of runs",
     "benchmark": "measure layer, environment and training against their peers",

@@ -28,6 +28,7 @@ def resolve_run(
     precision: PrecisionRequest = "auto",
     protocol: str = "deepmind",
     eval_episodes: int = 10,
+    initialization: str = "sb3",
 ) -> RunConfig:
     """Fill in every default and check every value before anything is built.
 
@@ -43,6 +44,7 @@ def resolve_run(
         precision: ``auto``, ``fp32`` or ``bf16``.
         protocol: ``deepmind`` or ``machado``.
         eval_episodes: whole games played at the end; 0 leaves the evaluation out.
+        initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
 
     Raises:
         UnknownNameError: no such game, extractor, agent or protocol.
@@ -66,6 +68,7 @@ def resolve_run(
         seed=seed,
         precision=precision,
         device=device,
+        initialization=initialization,
         evaluation=EvaluationConfig(episodes=eval_episodes),
     )
 

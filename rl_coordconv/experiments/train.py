@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,12 +94,16 @@ def _recorded_failure(run: RunDirectory) -> Iterator[None]:
         _change_status(run, RunState.INTERRUPTED)
         raise
     except BaseException as error:
-        _change_status(run, RunState.FAILED, f"{type(error).__name__}: {error}")
+        failure = f"{type(error).__name__}: {error}"
+        _change_status(run, RunState.FAILED, failure, traceback.format_exc())
         raise
 
 
-def _change_status(run: RunDirectory, state: RunState, error: str | None = None) -> None:
-    run.status().model_copy(update={"state": state, "error": error}).save(run.status_file)
+def _change_status(
+    run: RunDirectory, state: RunState, error: str | None = None, trace: str | None = None
+) -> None:
+    changed = {"state": state, "error": error, "traceback": trace}
+    run.status().model_copy(update=changed).save(run.status_file)
 
 
 class _Attempt:
@@ -133,6 +138,7 @@ class _Attempt:
             seed=config.seed,
             device=str(device),
             precision=self._precision_request(),
+            paired_seed=config.seed if config.initialization == "paired" else None,
         )
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)

@@ -1,12 +1,13 @@
 """One run on disk: its directory, its configuration, its state, its checkpoints and its logs."""
 
 from rl_coordconv.runs.config import EvaluationConfig, RunConfig
-from rl_coordconv.runs.directory import RunDirectory
+from rl_coordconv.runs.directory import RunBusyError, RunDirectory
 from rl_coordconv.runs.metrics import read_metrics
 from rl_coordconv.runs.status import RunState, Status
 
 __all__ = [
     "EvaluationConfig",
+    "RunBusyError",
     "RunConfig",
     "RunDirectory",
     "RunState",

@@ -47,6 +47,8 @@ class RunConfig(BaseModel):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    initialization: Literal["sb3", "paired"] = "sb3"
+    """sb3: as stable-baselines3 draws weights; paired: equal between extractors for one seed."""
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
@@ -62,6 +64,8 @@ class RunConfig(BaseModel):
         count, so that asking for more evaluation episodes does not ask for another training.
         """
         identity = self.model_dump(mode="json", exclude={"device", "evaluation"})
+        if self.initialization == "sb3":
+            del identity["initialization"]  # runs from before there was a choice keep their names
         text = json.dumps(identity, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

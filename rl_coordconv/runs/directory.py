@@ -7,10 +7,15 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from rl_coordconv.errors import InputError
 from rl_coordconv.runs.config import RunConfig
 from rl_coordconv.runs.status import Status
+
+
+class RunBusyError(InputError):
+    """Another process is training the run."""
 
 
 class RunDirectory:
@@ -74,24 +79,25 @@ class RunDirectory:
         """Hold the run for this process; the lock goes with the process, however it dies.
 
         Raises:
-            InputError: another process is training this run.
+            RunBusyError: another process is training this run.
         """
         with (self.path / ".lock").open("a+", encoding="utf8") as file:
-            if not _lock(file.fileno()):
-                raise InputError(
+            if not try_lock(file):
+                raise RunBusyError(
                     f"{self.path} is being trained by another process "
                     f"(pid {self.status().pid} on {self.status().host})"
                 )
             yield
 
 
-def _lock(descriptor: int) -> bool:
+def try_lock(file: IO[Any]) -> bool:
+    """Lock an open file for this process and tell whether that was possible."""
     if os.name != "posix":  # no advisory locks there; one process a run is then up to the user
         return True
     import fcntl
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -42,6 +42,9 @@ class Status(BaseModel):
     pid: int = 0
     host: str = ""
     error: str | None = None
+    """What ended a failed run, in a line."""
+    traceback: str | None = None
+    """Where it happened, or the last lines that the process printed."""
 
     def save(self, path: Path) -> None:
         """Write the status with a fresh heartbeat."""

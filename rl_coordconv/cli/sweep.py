@@ -1,0 +1,153 @@
+"""``rl-coordconv sweep``: train games x agents x extractors x seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from rl_coordconv.errors import InputError
+
+if TYPE_CHECKING:
+    from rl_coordconv.experiments.sweep.plan import SweepConfig
+    from rl_coordconv.experiments.sweep.supervisor import Launcher
+
+
+@dataclass(frozen=True)
+class SweepArguments:
+    """Train every game with every agent, extractor and seed, each run in a process of its own.
+
+    The same command again does only what is missing. What is not given comes from FILE, then from
+    the defaults.
+    """
+
+    file: Annotated[Path | None, tyro.conf.Positional] = None
+    """A YAML file with the fields below up to initialization, for example a sweep's sweep.yaml."""
+    suite: str | None = None
+    """atari-5, atari-10, atari-26, atari-57, coordconv-9, or a path to your own (YAML)."""
+    games: tuple[str, ...] | None = None
+    """Games, instead of a suite."""
+    agents: tuple[str, ...] | None = None
+    """ppo, ppo-short, a2c, or paths to your own presets; default: ppo."""
+    extractors: tuple[str, ...] | None = None
+    """Default: cnn coordconv placebo."""
+    seeds: int | None = None
+    """How many; default: 5."""
+    total_timesteps: int | None = None
+    """Agent steps of each run; default: the agent's own."""
+    n_envs: int | None = None
+    """Environments side by side; default: the agent's own."""
+    protocol: str | None = None
+    """deepmind or machado; default: the suite's."""
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+    """Number format of the convolutions; default: auto."""
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    """Where the networks run; default: auto."""
+    eval_episodes: int | None = None
+    """Whole games played at the end of each run; default: 10."""
+    initialization: Literal["paired", "sb3"] | None = None
+    """paired (default): for one seed all extractors begin with the same shared weights."""
+    output: Path = Path("sweeps/sweep")
+    """The sweep's directory."""
+    backend: Literal["local", "ray"] = "local"
+    """Processes of this machine, or a Ray cluster (needs rl-coordconv[ray])."""
+    jobs: int | None = None
+    """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
+    retries: int = 3
+    """How often a run that died is tried again before it counts as failed."""
+    ray_address: str | None = None
+    """The cluster's address; default: what RAY_ADDRESS says, or a cluster of this machine alone."""
+    cpus_per_run: float = 1.0
+    """CPUs that a run asks Ray for."""
+    gpus_per_run: float = 0.0
+    """GPUs that a run asks Ray for; 0.25 puts four runs on one."""
+    dry_run: bool = False
+    """Print the runs, and their time and disk space from a short measurement; train nothing."""
+    mix: bool = False
+    """Train beside runs that another description left in the directory."""
+
+
+def run(argv: list[str]) -> int:
+    """Parse the flags and carry out the sweep."""
+    arguments = tyro.cli(SweepArguments, args=argv, prog="sweep")
+    from rl_coordconv.experiments.sweep.directory import SweepDirectory
+    from rl_coordconv.experiments.sweep.run import sweep
+
+    if arguments.retries < 0:
+        raise InputError(f"--retries {arguments.retries} is not at least 0")
+    config, console = _config(arguments), Console()
+    directory = SweepDirectory(arguments.output)
+    if arguments.dry_run:
+        _show_plan(config, directory, arguments, console)
+        return 0
+    launcher = _launcher(arguments, config)
+    code = sweep(config, directory, launcher, console, retries=arguments.retries, mix=arguments.mix)
+    console.print(f"compare them: python -m rl_coordconv compare {directory.path}",
+                  soft_wrap=True, highlight=False)  # fmt: skip
+    return code
+
+
+def _config(arguments: SweepArguments) -> SweepConfig:
+    from rl_coordconv.experiments.sweep.plan import SweepConfig
+
+    values: dict[str, Any] = {}
+    if arguments.file is not None:
+        values = SweepConfig.load(arguments.file).model_dump(exclude_unset=True)
+    names = {field.name for field in fields(arguments)} & set(SweepConfig.model_fields)
+    given = {name: getattr(arguments, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    # Either of them takes the other's place.
+    if "suite" in given:
+        values.pop("games", None)
+    if "games" in given:
+        values.pop("suite", None)
+    return SweepConfig.build(values | given, "the sweep")
+
+
+def _launcher(arguments: SweepArguments, config: SweepConfig) -> Launcher:
+    if arguments.backend == "ray":
+        from rl_coordconv.experiments.sweep.ray_cluster import RayLauncher
+
+        return RayLauncher(
+            arguments.ray_address,
+            cpus=arguments.cpus_per_run,
+            gpus=arguments.gpus_per_run,
+            jobs=arguments.jobs,
+        )
+    from rl_coordconv.experiments.sweep.local import LocalLauncher
+    from rl_coordconv.experiments.sweep.resources import divide
+
+    return LocalLauncher(divide(arguments.jobs, len(config.runs()), config.device))
+
+
+def _show_plan(
+    config: SweepConfig, directory: Any, arguments: SweepArguments, console: Console
+) -> None:
+    from rl_coordconv.experiments.progress import format_seconds
+    from rl_coordconv.experiments.sweep.estimate import estimate
+    from rl_coordconv.experiments.sweep.resources import divide
+    from rl_coordconv.runs import RunDirectory, RunState
+
+    left = []
+    for one in config.runs():
+        state = RunDirectory(directory.runs_directory / one.name).status().state
+        console.print(f"{state:<12} {one.total_timesteps:>12,} steps  {one.name}",
+                      soft_wrap=True, highlight=False)  # fmt: skip
+        if state is not RunState.DONE:
+            left.append(one)
+    resources = divide(arguments.jobs, len(left) or 1, config.device)
+    console.print(f"{len(left)} of {len(config.runs())} runs are to be trained, {resources.jobs} "
+                  f"at a time with {resources.threads} threads each", highlight=False)  # fmt: skip
+    if not left:
+        return
+    found = estimate(left, resources)
+    for (agent, extractor), speed in found.speeds.items():
+        console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run", highlight=False)
+    console.print(
+        f"about {format_seconds(found.seconds)} of training, evaluations not counted, and "
+        f"{found.bytes / 2**20:,.0f} MiB of disk, measured on {left[0].game}",
+        highlight=False,
+    )

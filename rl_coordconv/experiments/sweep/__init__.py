@@ -1,0 +1,1 @@
+"""Many runs from one description: what to train, where each run lies, and who trains it."""

@@ -1,0 +1,104 @@
+"""Training runs as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import IO
+
+from rl_coordconv.experiments.sweep.resources import Resources
+from rl_coordconv.experiments.sweep.supervisor import Outcome
+from rl_coordconv.experiments.sweep.worker import BUSY
+from rl_coordconv.runs import RunDirectory
+
+LOG = "worker.log"
+"""What a run's processes have printed, in the run's directory."""
+
+
+class LocalLauncher:
+    """Starts one process a run.
+
+    Args:
+        resources: what each of them gets.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self.jobs = resources.jobs
+        self._resources = resources
+
+    def start(self, run: RunDirectory, slot: int) -> LocalJob:
+        """Start training a run.
+
+        Args:
+            run: which.
+            slot: which of the runs at a time it is, from 0.
+        """
+        threads = self._resources.threads
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        gpu = self._resources.gpu_of(slot)
+        if gpu is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
+            environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        command = [sys.executable, "-m", "rl_coordconv.experiments.sweep.worker", str(run.path),
+                   "--threads", str(threads), "--parent", str(os.getpid())]  # fmt: skip
+        return LocalJob(command, environment, (run.path / LOG).open("ab"))
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+
+
+class LocalJob:
+    """A process that trains a run."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: IO[bytes]) -> None:
+        with log:
+            # A session of its own: Ctrl-C reaches the sweep alone, which then asks its workers.
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def poll(self) -> Outcome | None:
+        """Return how it ended, or None while it runs."""
+        code = self._process.poll()
+        return None if code is None else outcome_of(code)
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+        return self._process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to save and stop."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+
+def outcome_of(code: int) -> Outcome:
+    """Say what a worker's exit code means; negative ones are signals, as in `subprocess`."""
+    if code == 0:
+        return Outcome("ended")
+    if code == BUSY:
+        return Outcome("busy")
+    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        return Outcome("stopped")
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return Outcome("died", f"the process was ended by {name}")
+    return Outcome("died", f"the process ended with exit code {code}")

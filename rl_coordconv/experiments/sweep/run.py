@@ -1,0 +1,71 @@
+"""Carry out a sweep, from its description to its summary."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from rich.console import Console
+
+from rl_coordconv.experiments.signals import stop_request
+from rl_coordconv.experiments.sweep.directory import SweepDirectory
+from rl_coordconv.experiments.sweep.plan import SweepConfig
+from rl_coordconv.experiments.sweep.supervisor import Entry, Launcher, Supervisor
+from rl_coordconv.experiments.sweep.watch import SweepDisplay, Watch, describe_sweep
+from rl_coordconv.runs import RunState
+
+SOME_FAILED = 1
+
+
+def sweep(
+    config: SweepConfig,
+    directory: SweepDirectory,
+    launcher: Launcher,
+    console: Console,
+    *,
+    retries: int = 3,
+    mix: bool = False,
+) -> int:
+    """Train all runs of a sweep that are not done yet.
+
+    Args:
+        config: what is to be trained.
+        directory: where; it may hold a part of it already.
+        launcher: where the runs are trained, and how many at a time.
+        console: where progress is shown.
+        retries: how often a run that died is tried again before it counts as failed.
+        mix: whether runs of another description may be there already.
+
+    Returns:
+        The process's exit code: 0 all runs are done, 1 some have failed, 130 or 143 stopped.
+
+    Raises:
+        InputError: another sweep is at work there, or was, with another description.
+    """
+    configs = config.runs()
+    directory.path.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(directory.locked())
+        for sentence in directory.prepare(config, mix=mix):
+            console.print(sentence, soft_wrap=True, highlight=False)
+        entries = [Entry(directory.run(one), one.total_timesteps) for one in configs]
+        watch = Watch(entries, launcher.jobs)
+        stop = stack.enter_context(stop_request())
+        with SweepDisplay(console, watch) as display:
+            supervisor = Supervisor(
+                entries, launcher, retries=retries, tell=display.tell, show=display.show
+            )
+            supervisor.work(lambda: bool(stop))
+        console.print(summarize(entries, watch), soft_wrap=True, highlight=False, markup=False)
+        failed = any(entry.state is RunState.FAILED for entry in entries)
+        return stop.exit_code or (SOME_FAILED if failed else 0)
+
+
+def summarize(entries: list[Entry], watch: Watch) -> str:
+    """Say what is done, and which runs have failed, and why."""
+    lines = [describe_sweep(watch.rows(), None).rpartition(";")[0]]
+    for entry in entries:
+        status = entry.run.status()
+        if entry.state is RunState.FAILED:
+            lines.append(f"  failed: {entry.run.path.name}: {status.error}")
+            lines.append(f"    its directory: {entry.run.path}")
+    return "\n".join(lines)

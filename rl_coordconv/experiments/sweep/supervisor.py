@@ -1,0 +1,207 @@
+"""Looks after the runs of a sweep: starts them, notices how they end, tries again, gives up.
+
+What it knows lies in the runs' directories; killed and started again it goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from rl_coordconv.runs import RunDirectory, RunState
+
+PATIENCE_SECONDS = 60.0
+"""How long workers may take to save when they are asked to stop."""
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a worker ended."""
+
+    kind: Literal["ended", "stopped", "busy", "died"]
+    """ended: look into the run's status; stopped: it was asked to; busy: another process holds the
+    run; died: without a word of its own, or with an error."""
+    reason: str = ""
+
+
+class Job(Protocol):
+    """A run that is being trained somewhere."""
+
+    def poll(self) -> Outcome | None:
+        """Return how it ended, or None while it goes on."""
+
+    def terminate(self) -> None:
+        """Ask it to save and stop."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Launcher(Protocol):
+    """Where runs are trained."""
+
+    jobs: int
+    """How many at a time."""
+
+    def start(self, run: RunDirectory, slot: int) -> Job:
+        """Begin to train a run."""
+
+    def close(self) -> None:
+        """Give back what is held."""
+
+
+@dataclass
+class Entry:
+    """One run in the supervisor's hands."""
+
+    run: RunDirectory
+    total_timesteps: int
+    job: Job | None = None
+    slot: int = -1
+    deaths: int = 0
+    not_before: float = 0.0
+    """Monotonic time before which it is not tried again."""
+    is_settled: bool = False
+    """Whether nothing more will be done for it in this sweep."""
+
+    @property
+    def state(self) -> RunState:
+        """What the run's directory says, corrected by what is known here."""
+        state = self.run.status().state
+        if self.job is not None:
+            return RunState.RUNNING
+        # Nobody trains it here: the process that wrote this is gone, or belongs to somebody else.
+        return RunState.INTERRUPTED if state is RunState.RUNNING else state
+
+
+@dataclass
+class Supervisor:
+    """Trains runs, several at a time.
+
+    Args:
+        entries: the runs, in the order in which they are to begin.
+        launcher: where they are trained.
+        retries: how often a run that died is tried again.
+        tell: is told, in a line, what happened.
+        show: is called now and then, for a display.
+        poll_seconds: time between two looks at the workers.
+        busy_seconds: time after which a run that another process holds is tried again.
+    """
+
+    entries: list[Entry]
+    launcher: Launcher
+    retries: int = 3
+    tell: Callable[[str], None] = print
+    show: Callable[[], None] = lambda: None
+    poll_seconds: float = 0.25
+    busy_seconds: float = 15.0
+    _free: deque[int] = field(default_factory=deque)
+
+    def work(self, is_stopped: Callable[[], bool]) -> None:
+        """Train until every run is done or has failed, or somebody asks to stop.
+
+        Workers are not left behind, whatever happens.
+        """
+        self._free.extend(range(self.launcher.jobs))
+        for entry in self.entries:
+            entry.is_settled = entry.run.status().state is RunState.DONE
+        try:
+            while not is_stopped() and any(not entry.is_settled for entry in self.entries):
+                self._look()
+                self._begin()
+                self.show()
+                time.sleep(self.poll_seconds)
+            self._stop()
+        finally:
+            for entry in self._working():
+                entry.job.kill()  # type: ignore[union-attr]
+            self.launcher.close()
+
+    def _working(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.job is not None]
+
+    def _begin(self) -> None:
+        now = time.monotonic()
+        for entry in self.entries:
+            if not self._free:
+                return
+            if entry.job is None and not entry.is_settled and now >= entry.not_before:
+                entry.slot = self._free.popleft()
+                entry.job = self.launcher.start(entry.run, entry.slot)
+                verb = "goes on" if entry.run.status().num_timesteps else "begins"
+                self.tell(f"{entry.run.path.name} {verb}")
+
+    def _look(self) -> None:
+        for entry in self._working():
+            outcome = entry.job.poll()  # type: ignore[union-attr]
+            if outcome is not None:
+                self._settle(entry, outcome)
+
+    def _settle(self, entry: Entry, outcome: Outcome) -> None:
+        entry.job = None
+        self._free.append(entry.slot)
+        name, state = entry.run.path.name, entry.run.status().state
+        if state is RunState.DONE:
+            entry.is_settled = True
+            self.tell(f"{name} is done")
+        elif outcome.kind == "busy":
+            entry.not_before = time.monotonic() + self.busy_seconds
+            self.tell(f"{name} is held by another process; tried again later")
+        elif outcome.kind == "stopped":
+            self.tell(f"{name} was stopped")
+            entry.not_before = time.monotonic() + self.busy_seconds
+        else:
+            self._mourn(entry, outcome)
+
+    def _mourn(self, entry: Entry, outcome: Outcome) -> None:
+        entry.deaths += 1
+        name = entry.run.path.name
+        reason = self._record_death(entry, outcome)
+        if entry.deaths > self.retries:
+            entry.is_settled = True
+            self.tell(f"{name} has failed for good: {reason}")
+            return
+        entry.not_before = time.monotonic() + min(60.0, 2.0 ** (entry.deaths - 1))
+        self.tell(f"{name} died ({reason}); try {entry.deaths + 1} of {self.retries + 1} follows")
+
+    def _record_death(self, entry: Entry, outcome: Outcome) -> str:
+        """Write into the run's status why it died, unless it did so itself."""
+        run = entry.run
+        status = run.status()
+        if status.state is RunState.FAILED and status.error:
+            return status.error
+        reason = outcome.reason or "it ended without being done"
+        changed = {"state": RunState.FAILED, "error": reason,
+                   "traceback": tail(run.path / "worker.log")}  # fmt: skip
+        try:
+            status.model_copy(update=changed).save(run.status_file)
+        except OSError as error:  # a full disk must not end the other runs
+            return f"{reason}; that could not be written down: {error}"
+        return reason
+
+    def _stop(self) -> None:
+        for entry in self._working():
+            entry.job.terminate()  # type: ignore[union-attr]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._working() and time.monotonic() < deadline:
+            for entry in self._working():
+                if entry.job.poll() is not None:  # type: ignore[union-attr]
+                    entry.job = None
+            self.show()
+            time.sleep(self.poll_seconds)
+
+
+def tail(path: Path) -> str | None:
+    """Return the last lines of a file, None if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 8192))
+            text = file.read().decode("utf8", errors="replace")
+    except OSError:
+        return None
+    return "\n".join(text.splitlines()[-_LOG_LINES:])

@@ -1,0 +1,70 @@
+"""The process that trains one run of a sweep: ``python -m rl_coordconv.experiments.sweep.worker``.
+
+A process of its own for every run: its threads, its CUDA context and its death are its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+
+BUSY = 75
+"""Exit code where another process holds the run (EX_TEMPFAIL of sysexits.h)."""
+FAILED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train a run and return the process's exit code.
+
+    Args:
+        argv: the run's directory, ``--threads`` and ``--parent``; None takes this process's.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--parent", type=int, help="process whose end ends this one")
+    arguments = parser.parse_args(argv)
+    if arguments.parent is not None:
+        _follow(arguments.parent)
+    from rl_coordconv.hardware import limit_openmp_spinning
+
+    limit_openmp_spinning()
+    return _train(arguments.run, arguments.threads)
+
+
+def _train(path: str, threads: int) -> int:
+    from rich.console import Console
+
+    from rl_coordconv.experiments.train import train
+    from rl_coordconv.runs import RunBusyError, RunDirectory
+
+    try:
+        argv = [sys.executable, *sys.argv]
+        return train(RunDirectory(path), Console(), argv, threads=threads)
+    except RunBusyError as error:
+        print(error, file=sys.stderr)
+        return BUSY
+    except Exception:
+        traceback.print_exc()
+        return FAILED
+
+
+def _follow(parent: int) -> None:
+    """Stop, with a checkpoint, when the sweep is gone: nobody would look after this run."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
