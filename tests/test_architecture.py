@@ -15,11 +15,12 @@ PACKAGE = Path(rl_coordconv.__file__).parent
 ALLOWED = {
     "layers": set(),
     "envs": set(),
+    "statistics": set(),
     "extractors": {"layers"},
     "agents": {"layers", "extractors"},
     "runs": {"agents", "envs"},
     "experiments": {"layers", "extractors", "agents", "envs", "runs"},
-    "reports": {"runs", "envs"},
+    "reports": {"runs", "envs", "statistics"},
     "benchmarks": {"layers", "extractors", "envs", "agents", "runs"},
     "cli": {"experiments", "reports", "benchmarks", "runs"},
 }

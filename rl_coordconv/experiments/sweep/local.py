@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from typing import IO
 
+from rl_coordconv.experiments.sweep import worker
 from rl_coordconv.experiments.sweep.resources import Resources
 from rl_coordconv.experiments.sweep.supervisor import Outcome
-from rl_coordconv.experiments.sweep.worker import BUSY
 from rl_coordconv.runs import RunDirectory
 
 LOG = "worker.log"
@@ -36,12 +35,11 @@ class LocalLauncher:
             slot: which of the runs at a time it is, from 0.
         """
         threads = self._resources.threads
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        environment = worker.environment(threads)
         gpu = self._resources.gpu_of(slot)
         if gpu is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
             environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
-        command = [sys.executable, "-m", "rl_coordconv.experiments.sweep.worker", str(run.path),
-                   "--threads", str(threads), "--parent", str(os.getpid())]  # fmt: skip
+        command = worker.command(run.path, threads)
         return LocalJob(command, environment, (run.path / LOG).open("ab"))
 
     def close(self) -> None:
@@ -91,7 +89,7 @@ def outcome_of(code: int) -> Outcome:
     """Say what a worker's exit code means; negative ones are signals, as in `subprocess`."""
     if code == 0:
         return Outcome("ended")
-    if code == BUSY:
+    if code == worker.BUSY:
         return Outcome("busy")
     if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         return Outcome("stopped")

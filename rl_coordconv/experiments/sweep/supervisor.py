@@ -76,7 +76,11 @@ class Entry:
         if self.job is not None:
             return RunState.RUNNING
         # Nobody trains it here: the process that wrote this is gone, or belongs to somebody else.
-        return RunState.INTERRUPTED if state is RunState.RUNNING else state
+        is_over = state is not RunState.RUNNING
+        # What has failed will be tried again, as long as it is not settled.
+        if state is RunState.FAILED and not self.is_settled:
+            is_over = False
+        return state if is_over else RunState.INTERRUPTED
 
 
 @dataclass
@@ -132,9 +136,15 @@ class Supervisor:
                 return
             if entry.job is None and not entry.is_settled and now >= entry.not_before:
                 entry.slot = self._free.popleft()
-                entry.job = self.launcher.start(entry.run, entry.slot)
-                verb = "goes on" if entry.run.status().num_timesteps else "begins"
-                self.tell(f"{entry.run.path.name} {verb}")
+                self._start(entry)
+
+    def _start(self, entry: Entry) -> None:
+        verb = "goes on" if entry.run.status().num_timesteps else "begins"
+        self.tell(f"{entry.run.path.name} {verb}")
+        try:
+            entry.job = self.launcher.start(entry.run, entry.slot)
+        except OSError as error:  # no memory, no disk space: the other runs go on
+            self._settle(entry, Outcome("died", f"it could not be started: {error}"))
 
     def _look(self) -> None:
         for entry in self._working():

@@ -43,7 +43,7 @@ class Row:
     @property
     def seconds_left(self) -> float | None:
         """Seconds that its training will take; None where that is not known."""
-        return (self.total - self.steps) / self.speed if self.speed > 0 else None
+        return max(0, self.total - self.steps) / self.speed if self.speed > 0 else None
 
 
 class Watch:
@@ -82,7 +82,7 @@ class Watch:
         elapsed = time.monotonic() - self._began
         gained = sum(max(0, row.steps - self._steps_at_begin[row.name]) for row in rows)
         open_rows = [row for row in rows if row.state not in (RunState.DONE, RunState.FAILED)]
-        left = sum(row.total - row.steps for row in open_rows)
+        left = sum(max(0, row.total - row.steps) for row in open_rows)
         return elapsed * left / gained if gained else None
 
 
@@ -172,6 +172,7 @@ def describe_sweep(rows: list[Row], seconds_left: float | None) -> str:
     """Say in a line how many runs are in which state, and how long the rest will take."""
     counts = [(state, sum(row.state is state for row in rows)) for state in _ORDER]
     parts = [f"{count} {state}" for state, count in counts if count]
-    steps, total = sum(row.steps for row in rows), sum(row.total for row in rows)
+    # The last rollout may go beyond what was asked for.
+    steps, total = sum(min(row.steps, row.total) for row in rows), sum(row.total for row in rows)
     left = "?" if seconds_left is None else format_seconds(seconds_left)
     return f"{', '.join(parts)} of {len(rows)} runs; {steps / total:.0%} of all steps; {left} left"

@@ -13,10 +13,27 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
+
+import rl_coordconv
 
 BUSY = 75
 """Exit code where another process holds the run (EX_TEMPFAIL of sysexits.h)."""
 FAILED = 1
+
+
+def command(run: Path, threads: int) -> list[str]:
+    """Return the command that trains a run for the process that calls this."""
+    return [sys.executable, "-m", __name__, str(run),
+            "--threads", str(threads), "--parent", str(os.getpid())]  # fmt: skip
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment variables for that command."""
+    # A script of a clone finds the package beside itself; its workers have to be told.
+    package = str(Path(rl_coordconv.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
