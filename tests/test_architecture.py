@@ -67,7 +67,16 @@ def test_envs_know_no_network():
         assert not {n for n in imported_modules(path) if n.split(".")[0] == "torch"}, path.name
 
 
-HEAVY = ("torch", "stable_baselines3", "matplotlib", "tensorboard", "ray", "ale_py", "cv2")
+HEAVY = (
+    "torch",
+    "stable_baselines3",
+    "matplotlib",
+    "tensorboard",
+    "ray",
+    "ale_py",
+    "cv2",
+    "jinja2",
+)
 
 
 @pytest.mark.parametrize("statement", ["import rl_coordconv", "import rl_coordconv.cli"])

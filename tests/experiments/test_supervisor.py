@@ -181,6 +181,7 @@ def test_an_error_of_its_own_leaves_no_worker_behind(begin):
     [
         (0, Outcome("ended")),
         (75, Outcome("busy")),
+        (74, Outcome("died", "the disk is full")),
         (130, Outcome("stopped")),
         (143, Outcome("stopped")),
         (1, Outcome("died", "the process ended with exit code 1")),

@@ -6,6 +6,7 @@ import pytest
 
 from rl_coordconv.envs import load_suite
 from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv.experiments.sweep import local
 from rl_coordconv.experiments.sweep.directory import SweepDirectory
 from rl_coordconv.experiments.sweep.plan import SweepConfig
 from rl_coordconv.experiments.sweep.resources import Resources, divide
@@ -50,6 +51,7 @@ def test_no_two_seeds_share_games():
         ({"suite": "atari-5"}, InputError, "not both"),
         ({"games": ("Pong", "pong")}, InputError, "'Pong' is given twice in games"),
         ({"extractors": ("cnn", "cnn")}, InputError, "'cnn' is given twice in extractors"),
+        ({"agents": ("ppo", "mine/ppo.yaml")}, InputError, "'ppo' is given twice in agents"),
         ({"extractors": ("cn",)}, UnknownNameError, "did you mean 'cnn'"),
         ({"seeds": 0}, InputError, "seeds"),
         ({"seeds": "5"}, InputError, "seeds"),
@@ -119,6 +121,20 @@ def test_cores_and_gpus_are_divided(monkeypatch, jobs, cores, gpus, n_runs, want
     assert [got.gpu_of(slot) for slot in range(3)] == [
         None if gpus == 0 else slot % gpus for slot in range(3)
     ]
+
+
+@pytest.mark.parametrize(("visible", "want"), [(None, "1"), ("", "1"), ("2,5", "5")])
+def test_gpus_keep_their_names(monkeypatch, visible, want):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert local._name_of(1) == want
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_of_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot make the sweep's directory"):
+        SweepDirectory(tmp_path / "file" / "sweep").make()
 
 
 def test_no_job_is_no_sweep():

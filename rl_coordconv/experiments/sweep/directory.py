@@ -24,8 +24,19 @@ class SweepDirectory:
         self.config_file = self.path / "sweep.yaml"
         self.runs_directory = self.path / "runs"
 
+    def make(self) -> None:
+        """Make the directory if it is not there.
+
+        Raises:
+            InputError: it cannot be made.
+        """
+        try:
+            self.runs_directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the sweep's directory {self.path}: {error}") from error
+
     def prepare(self, config: SweepConfig, *, mix: bool = False) -> list[str]:
-        """Make the directory and keep the sweep's description in it.
+        """Keep the sweep's description in the directory, which is made if it is not there.
 
         Args:
             config: what is to be trained.
@@ -35,14 +46,14 @@ class SweepDirectory:
             What a person should know, in sentences: runs that are added to others.
 
         Raises:
-            InputError: the directory cannot be made, or holds runs of another description.
+            InputError: the directory cannot be written, or holds runs of another description.
         """
         news = self._compare(config, mix)
+        self.make()
         try:
-            self.runs_directory.mkdir(parents=True, exist_ok=True)
             config.save(self.config_file)
         except OSError as error:
-            raise InputError(f"cannot write the sweep's directory {self.path}: {error}") from error
+            raise InputError(f"cannot write {self.config_file}: {error}") from error
         return news
 
     def _compare(self, config: SweepConfig, mix: bool) -> list[str]:

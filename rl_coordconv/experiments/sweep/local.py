@@ -37,13 +37,19 @@ class LocalLauncher:
         threads = self._resources.threads
         environment = worker.environment(threads)
         gpu = self._resources.gpu_of(slot)
-        if gpu is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
-            environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        if gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = _name_of(gpu)
         command = worker.command(run.path, threads)
         return LocalJob(command, environment, (run.path / LOG).open("ab"))
 
     def close(self) -> None:
         """Nothing is left behind."""
+
+
+def _name_of(gpu: int) -> str:
+    """Return what CUDA calls the GPU that is the ``gpu``-th of those this process may use."""
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return visible[gpu] if gpu < len(visible) else str(gpu)
 
 
 class LocalJob:
@@ -91,6 +97,8 @@ def outcome_of(code: int) -> Outcome:
         return Outcome("ended")
     if code == worker.BUSY:
         return Outcome("busy")
+    if code == worker.DISK_FULL:
+        return Outcome("died", "the disk is full")
     if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         return Outcome("stopped")
     if code < 0:

@@ -77,8 +77,9 @@ class SweepConfig(BaseModel):
             UnknownNameError: an unknown game, suite, agent, extractor or protocol.
         """
         games, protocol = self._games()
-        for field in ("agents", "extractors"):
-            _refuse_repetition(field, getattr(self, field))
+        # A preset's file lends its name, without folder and ending, to runs and reports.
+        _refuse_repetition("agents", [Path(agent).stem for agent in self.agents])
+        _refuse_repetition("extractors", self.extractors)
         unused = set(self.extractor_kwargs) - set(self.extractors)
         if unused:
             raise InputError(

@@ -42,7 +42,7 @@ def sweep(
         InputError: another sweep is at work there, or was, with another description.
     """
     configs = config.runs()
-    directory.path.mkdir(parents=True, exist_ok=True)
+    directory.make()
     with ExitStack() as stack:
         stack.enter_context(directory.locked())
         for sentence in directory.prepare(config, mix=mix):

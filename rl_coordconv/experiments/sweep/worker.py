@@ -6,6 +6,7 @@ A process of its own for every run: its threads, its CUDA context and its death 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ import rl_coordconv
 
 BUSY = 75
 """Exit code where another process holds the run (EX_TEMPFAIL of sysexits.h)."""
+DISK_FULL = 74
+"""Exit code where that could not even be written down (EX_IOERR of sysexits.h)."""
 FAILED = 1
 
 
@@ -67,9 +70,10 @@ def _train(path: str, threads: int) -> int:
     except RunBusyError as error:
         print(error, file=sys.stderr)
         return BUSY
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
-        return FAILED
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return DISK_FULL if is_full else FAILED
 
 
 def _follow(parent: int) -> None:
