@@ -45,6 +45,7 @@ from rl_coordconv.runs.metrics import open_logger
 from rl_coordconv.runs.seeds import training_seed
 
 CHECKPOINT_SECONDS = 120.0
+BEAT_SECONDS = 15.0
 
 
 def train(
@@ -147,6 +148,7 @@ class _Attempt:
         self._seconds_before = before.training_seconds
         self._began = time.monotonic()
         self._ended: float | None = None
+        self._beaten = self._began
         self._env.seed(training_seed(config.seed, self._resumes))
 
     def _precision_request(self) -> PrecisionRequest:
@@ -259,6 +261,9 @@ class _Attempt:
     def _stop_if_asked(self) -> None:
         if self._stop:
             raise TrainingStoppedError
+        if time.monotonic() - self._beaten >= BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self._beat()
 
 
 def save_model(model: OnPolicyAlgorithm, path: Path) -> None:

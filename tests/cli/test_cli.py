@@ -13,7 +13,7 @@ from rl_coordconv.version import __version__
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("train", "evaluate", "curves", "benchmark"):
+    for command in ("train", "sweep", "compare", "evaluate", "curves", "benchmark"):
         assert f"  {command}" in text
 
 
@@ -35,6 +35,15 @@ def test_version(capsys):
         (["train", "--game", "Pong", "--n-envs", "3"], "batch_size 256 does not divide"),
         (["train", "--resume", "nowhere"], "is not a run directory"),
         (["train", "--resume", "nowhere", "--seed", "1"], "--seed 1 cannot be changed"),
+        (["sweep", "--output", "nowhere"], "either a suite or games, not neither"),
+        (["sweep", "--suite", "atari-6"], "'atari-5'"),
+        (["sweep", "missing.yaml"], "missing.yaml does not exist"),
+        (["sweep", "--games", "Pong", "--retries", "-1"], "--retries -1 is not at least 0"),
+        (["sweep", "--games", "Pong", "--jobs", "0"], "jobs 0 is not at least 1"),
+        (["sweep", "--games", "Pong", "--seeds", "0"], "seeds"),
+        (["compare", "nowhere"], "nowhere is not a directory"),
+        (["compare"], "no directory was given"),
+        (["compare", "--import", "zoo"], "is not NAME=DIR"),
         (["evaluate", "nowhere"], "is not a run directory"),
         (["evaluate", "nowhere", "--episodes", "0"], "--episodes 0 is not at least 1"),
         (["curves", "nowhere"], "is not a run directory"),

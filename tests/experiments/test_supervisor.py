@@ -45,7 +45,9 @@ class ScriptedJob:
         if self.asked:
             Status(state=RunState.INTERRUPTED, num_timesteps=7).save(self.run.status_file)
             return self._end(Outcome("stopped"))
-        if self.looks < 3 or self.word == "endless":
+        if self.word == "stalls" and self.looks == 2:
+            Status(state=RunState.RUNNING, num_timesteps=5).save(self.run.status_file)
+        if self.looks < 3 or self.word in ("endless", "stalls"):
             return None
         if self.word == "done":
             Status(state=RunState.DONE, num_timesteps=9).save(self.run.status_file)
@@ -69,6 +71,8 @@ class ScriptedJob:
 
     def kill(self):
         self.killed = True
+        self.script.at_work -= 1
+        self.script.slots.discard(self.slot)
 
 
 @pytest.fixture
@@ -133,6 +137,22 @@ def test_a_worker_that_cannot_be_started_counts_as_dead(begin):
     supervisor.work(lambda: False)
     assert states(supervisor) == [RunState.FAILED, RunState.DONE]
     assert "No space left" in supervisor.entries[0].run.status().error
+
+
+def test_one_that_gives_no_sign_of_life_any_more_is_ended_and_replaced(begin):
+    script = Script(jobs=1, seed0=["stalls", "done"])
+    supervisor, lines = begin(script, count=1, stall_seconds=50)
+    supervisor.work(lambda: False)
+    assert states(supervisor) == [RunState.DONE]
+    assert "died (no sign of life for 50 seconds)" in "\n".join(lines)
+
+
+def test_one_that_has_not_begun_is_waited_for(begin):
+    script = Script(jobs=1, seed0=["endless"])
+    supervisor, _ = begin(script, count=1, stall_seconds=50)
+    looks = iter([False] * 200)
+    supervisor.work(lambda: next(looks, True))
+    assert script.tries["seed0"] == ["endless"]
 
 
 def test_without_retries_one_death_is_enough(begin):

@@ -5,6 +5,7 @@ What it knows lies in the runs' directories; killed and started again it goes on
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -66,6 +67,10 @@ class Entry:
     deaths: int = 0
     not_before: float = 0.0
     """Monotonic time before which it is not tried again."""
+    heartbeat: float = 0.0
+    """The newest one seen in its status."""
+    seen_alive: float = math.inf
+    """Monotonic time at which that heartbeat was new; never, as long as this try has not begun."""
     is_settled: bool = False
     """Whether nothing more will be done for it in this sweep."""
 
@@ -95,6 +100,7 @@ class Supervisor:
         show: is called now and then, for a display.
         poll_seconds: time between two looks at the workers.
         busy_seconds: time after which a run that another process holds is tried again.
+        stall_seconds: time without a heartbeat after which a worker counts as dead.
     """
 
     entries: list[Entry]
@@ -104,6 +110,7 @@ class Supervisor:
     show: Callable[[], None] = lambda: None
     poll_seconds: float = 0.25
     busy_seconds: float = 15.0
+    stall_seconds: float = 900.0
     _free: deque[int] = field(default_factory=deque)
 
     def work(self, is_stopped: Callable[[], bool]) -> None:
@@ -141,6 +148,8 @@ class Supervisor:
     def _start(self, entry: Entry) -> None:
         verb = "goes on" if entry.run.status().num_timesteps else "begins"
         self.tell(f"{entry.run.path.name} {verb}")
+        # One that waits for its turn in a cluster writes none, and is not dead.
+        entry.heartbeat, entry.seen_alive = entry.run.status().heartbeat, math.inf
         try:
             entry.job = self.launcher.start(entry.run, entry.slot)
         except OSError as error:  # no memory, no disk space: the other runs go on
@@ -149,8 +158,21 @@ class Supervisor:
     def _look(self) -> None:
         for entry in self._working():
             outcome = entry.job.poll()  # type: ignore[union-attr]
+            if outcome is None and self._is_stalled(entry):
+                entry.job.kill()  # type: ignore[union-attr]
+                outcome = Outcome("died", f"no sign of life for {self.stall_seconds:.0f} seconds")
             if outcome is not None:
                 self._settle(entry, outcome)
+
+    def _is_stalled(self, entry: Entry) -> bool:
+        """Tell whether a worker that has begun has stopped writing heartbeats.
+
+        By this process's own clock: the worker's may be another machine's.
+        """
+        heartbeat = entry.run.status().heartbeat
+        if heartbeat != entry.heartbeat:
+            entry.heartbeat, entry.seen_alive = heartbeat, time.monotonic()
+        return time.monotonic() - entry.seen_alive > self.stall_seconds
 
     def _settle(self, entry: Entry, outcome: Outcome) -> None:
         entry.job = None
