@@ -1,0 +1,79 @@
+"""``rl-coordconv compare``: turn runs into a report with verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class CompareArguments:
+    """Compare extractors over games and seeds, and write an offline report; needs [report].
+
+    Works while the sweep is still running: unfinished runs are named and count in no verdict.
+    """
+
+    dirs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Sweeps (with runs/), directories of run directories, or single runs."""
+    output: Path | None = None
+    """Where the report goes; default: the first directory."""
+    baseline: str = "cnn"
+    """The arm that the others are compared with."""
+    margin: float = 0.1
+    """Differences within this part of the baseline's gain over a random agent are similar."""
+    confidence: float = 0.95
+    """Of every interval."""
+    seed: int = 0
+    """Of the bootstrap."""
+    resamples: int = 2000
+    """Of the bootstrap."""
+    imports: Annotated[
+        tuple[str, ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(name="import", metavar="NAME=DIR"),
+    ] = ()
+    """Also compare runs of plain SB3 or the RL Zoo below DIR, as an arm NAME; repeatable.
+
+    Read are monitor files or, where there are none, TensorBoard's rollout/ep_rew_mean. Steps of
+    monitor files are cumulative episode lengths, divided by 4 for NoFrameskip environments."""
+
+
+def run(argv: list[str]) -> int:
+    """Parse the flags, compare, write the report and print its headline."""
+    arguments = tyro.cli(CompareArguments, args=argv, prog="compare")
+    from rl_coordconv.errors import InputError
+    from rl_coordconv.reports.gather import gather, parse_imports
+    from rl_coordconv.reports.outcomes import Options
+    from rl_coordconv.reports.render import write_report
+
+    options = Options(
+        baseline=arguments.baseline,
+        margin=arguments.margin,
+        confidence=arguments.confidence,
+        seed=arguments.seed,
+        resamples=arguments.resamples,
+    )
+    imports = parse_imports(arguments.imports)
+    if imports and not arguments.dirs and arguments.output is None:
+        raise InputError("--output is needed where only imported runs are compared")
+    comparison = gather(arguments.dirs, imports, options)
+    places = [*arguments.dirs, *imports.values()]
+    files = write_report(
+        comparison,
+        arguments.output or arguments.dirs[0],
+        source=", ".join(map(str, places)),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    for tally in comparison.tallies:
+        print(tally.sentence)
+    for warning in comparison.warnings:
+        print(f"note: {warning}")
+    if comparison.left_out:
+        print(f"runs that count in no verdict: {len(comparison.left_out)}; the report names them")
+    print(f"\nreport: {files.html}\n        {files.markdown}\n        {files.csv}")
+    print(f"        {files.figures}/")
+    return 0

@@ -1,0 +1,55 @@
+"""From directories to a comparison: read every run, then compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.reports.comparison import compare
+from rl_coordconv.reports.imports import import_runs
+from rl_coordconv.reports.outcomes import Comparison, Options
+from rl_coordconv.reports.planned import planned_runs
+from rl_coordconv.reports.results import find_runs, load_runs, nothing_found
+
+
+def parse_imports(values: Sequence[str]) -> dict[str, Path]:
+    """Read ``NAME=DIR`` values.
+
+    Raises:
+        InputError: a value has another form, or a name comes twice.
+    """
+    imports: dict[str, Path] = {}
+    for value in values:
+        name, equals, directory = value.partition("=")
+        if not (name.strip() and equals and directory):
+            raise InputError(f"--import {value!r} is not NAME=DIR, for example zoo=rl-zoo/logs")
+        if name in imports:
+            raise InputError(f"--import {name!r} is given twice; one name is one arm")
+        imports[name] = Path(directory)
+    return imports
+
+
+def gather(
+    directories: Sequence[Path], imports: Mapping[str, Path], options: Options
+) -> Comparison:
+    """Read the runs of all directories and compare them.
+
+    Raises:
+        InputError: a directory is missing, no run was found and none is planned, or an import has
+            an arm's name.
+    """
+    if not directories and not imports:
+        raise InputError("no directory was given: name a sweep, or runs to --import")
+    runs, unreadable = load_runs(find_runs(directories))
+    planned = dict.fromkeys(run for directory in directories for run in planned_runs(directory))
+    arms, agents = {run.arm for run in runs}, {run.agent for run in runs}
+    for name, directory in imports.items():
+        if name in arms:
+            raise InputError(f"--import {name!r} has the name of an arm that is there already")
+        found, broken = import_runs(name, directory, agents)
+        runs += found
+        unreadable += broken
+    if not (runs or unreadable or planned):
+        raise nothing_found(directories)
+    return compare(runs, options, unreadable=unreadable, planned=planned)

@@ -1,0 +1,210 @@
+"""Runs that other programs trained: SB3's and RL Zoo's monitor files and TensorBoard events.
+
+What is assumed about the step axis, since those files do not say it:
+
+* A monitor file with a ``step`` column (ours) is taken at its word.
+* Other monitor files hold r (return), l (length) and t (seconds). The axis is the cumulative ``l``
+  over all environments of one directory, in the order in which the games ended. ``l`` counts calls
+  of the environment that the ``Monitor`` wraps. SB3's ``make_atari_env`` and the RL Zoo put it
+  inside the frame skip: where the header's ``env_id`` contains ``NoFrameskip``, ``l`` is emulator
+  frames and is divided by 4; elsewhere ``l`` is taken as agent steps.
+* TensorBoard: the event's own step, which SB3 writes in agent steps over all environments. Its
+  values are means over the last 100 games already.
+
+The games behind a monitor file's rows are taken as whole games with raw scores, which holds where
+the ``Monitor`` lies inside the Atari wrappers, as SB3 puts it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rl_coordconv.envs import resolve_game
+from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv.reports.results import IMPORTED, Run, Unreadable, check_episodes
+
+TAG = "rollout/ep_rew_mean"
+FRAME_SKIP = 4
+"""Of SB3's ``AtariWrapper``."""
+
+_AGENT = re.compile(r"(a2c|ppo|dqn|qrdqn|qr-dqn|trpo|acktr|ppo_lstm|recurrentppo)(_\d+)?$", re.I)
+
+
+@dataclass(frozen=True)
+class _Found:
+    folder: Path
+    game: str
+    agent: str | None
+    steps: np.ndarray
+    returns: np.ndarray
+    averaged: bool
+    seconds: float
+
+
+def import_runs(
+    name: str, directory: Path, agents: Iterable[str]
+) -> tuple[list[Run], list[Unreadable]]:
+    """Read every SB3 run below a directory.
+
+    A directory with ``monitor.csv`` or ``*.monitor.csv`` is a run; where the whole tree has none,
+    one with TensorBoard events is. The game is the monitor header's ``env_id``, or the nearest
+    folder name that is a game's. The agent is the nearest folder name that is an algorithm's
+    (``ppo``, ``A2C_1``); where none is, and all other runs share one agent, theirs. Seeds number
+    the runs of one game and agent in their paths' order: they pair with others by that number
+    alone.
+
+    Args:
+        name: the arm's name.
+        directory: any tree.
+        agents: the agents of the runs that this one is compared with.
+
+    Returns:
+        The runs, and the folders that could not be read with the reason.
+
+    Raises:
+        InputError: the directory does not exist, or nothing of that kind lies in it.
+    """
+    if not directory.is_dir():
+        raise InputError(f"--import {name}={directory}: not a directory")
+    found: list[_Found] = []
+    unreadable: list[Unreadable] = []
+    for folder, monitors, events in _folders(directory):
+        try:
+            read = _read_monitors(monitors) if monitors else _read_events(events)
+            found.append(_identify(directory, folder, *read))
+        except (InputError, UnknownNameError, OSError, ValueError, KeyError, TypeError) as error:
+            unreadable.append(Unreadable(folder, f"{type(error).__name__}: {error}"))
+    if not found and not unreadable:
+        raise InputError(
+            f"--import {name}={directory}: looked for monitor.csv, *.monitor.csv and "
+            "events.out.tfevents* in it and below, and found none"
+        )
+    others = sorted(set(agents))
+    default = others[0] if len(others) == 1 else "unknown agent"
+    return _numbered(name, found, default), unreadable
+
+
+def _folders(directory: Path) -> list[tuple[Path, list[Path], list[Path]]]:
+    """List the folders that are runs."""
+    folders = sorted({directory, *(p for p in directory.rglob("*") if p.is_dir())}, key=_natural)
+    rows = []
+    for folder in folders:
+        monitors = sorted(folder.glob("*monitor.csv"), key=_natural)
+        events = sorted(folder.glob("events.out.tfevents*"))
+        if monitors or events:
+            rows.append((folder, monitors, events))
+    # The RL Zoo writes both, in different folders: reading both would count its runs twice.
+    with_monitors = [row for row in rows if row[1]]
+    return with_monitors or rows
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _read_monitors(
+    paths: list[Path],
+) -> tuple[str | None, np.ndarray, np.ndarray, bool, float]:
+    """Merge the monitor files of one run's environments."""
+    rows: list[tuple[float, float, float]] = []  # when it ended, its length in steps, its return
+    env_id, started, stepped = None, float("inf"), False
+    for path in paths:
+        first, _, rest = path.read_text(encoding="utf8").partition("\n")
+        if not first.startswith("#"):
+            raise ValueError(f"{path.name} does not begin with SB3's line of JSON")
+        header = json.loads(first[1:])
+        begun = float(header.get("t_start", 0.0))
+        env_id, started = env_id or header.get("env_id"), min(started, begun)
+        whole, _, _ = rest.rpartition("\n")  # a file that is being written may end in half a row
+        for row in csv.DictReader(whole.splitlines()):
+            stepped = stepped or "step" in row
+            length = float(row["step"] if stepped else row["l"])
+            rows.append((begun + float(row["t"]), length, float(row["r"])))
+    if not rows:
+        raise ValueError("no game has ended in its monitor files")
+    if stepped and len(paths) > 1:
+        raise ValueError("several monitor files with a step column in one directory")
+    ended, lengths, returns = np.array(sorted(rows, key=lambda row: row[0]), np.float64).T
+    skip = FRAME_SKIP if "NoFrameskip" in (env_id or "") else 1
+    steps = lengths if stepped else np.cumsum(lengths) / skip
+    return env_id, steps.astype(np.int64), returns, False, float(ended[-1] - started)
+
+
+def _read_events(
+    paths: list[Path],
+) -> tuple[str | None, np.ndarray, np.ndarray, bool, float]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    # Size 0 keeps every event; the default would sample 10,000 of them.
+    events = EventAccumulator(str(paths[0].parent), size_guidance={"scalars": 0})
+    events.Reload()
+    if TAG not in events.Tags()["scalars"]:
+        raise ValueError(f"its TensorBoard events hold no {TAG}")
+    points = {event.step: event for event in events.Scalars(TAG)}
+    kept = [points[step] for step in sorted(points)]
+    steps = np.array([event.step for event in kept], np.int64)
+    values = np.array([event.value for event in kept], np.float64)
+    return None, steps, values, True, float(kept[-1].wall_time - kept[0].wall_time)
+
+
+def _identify(
+    root: Path,
+    folder: Path,
+    env_id: str | None,
+    steps: np.ndarray,
+    returns: np.ndarray,
+    averaged: bool,
+    seconds: float,
+) -> _Found:
+    check_episodes(steps, returns)
+    names = [*reversed(folder.relative_to(root).parts), root.resolve().name]
+    matches = (_AGENT.match(name) for name in names)
+    agent = next((match[1].lower() for match in matches if match), None)
+    game = _game([env_id] if env_id else [], names)
+    return _Found(folder, game, agent, steps, returns, averaged, seconds)
+
+
+def _game(headers: list[str], folders: list[str]) -> str:
+    # RL Zoo numbers its folders: PongNoFrameskip-v4_1.
+    for name in [*headers, *folders, *(re.sub(r"_\d+$", "", folder) for folder in folders)]:
+        try:
+            return resolve_game(name).name
+        except (UnknownNameError, InputError):
+            continue
+    tried = ", ".join(repr(name) for name in [*headers, *folders])
+    raise InputError(f"none of {tried} is a game")
+
+
+def _numbered(name: str, found: list[_Found], default_agent: str) -> list[Run]:
+    runs: list[Run] = []
+    counts: dict[tuple[str, str], int] = {}
+    for one in found:
+        agent = one.agent or default_agent
+        seed = counts.get((one.game, agent), 0)
+        counts[one.game, agent] = seed + 1
+        runs.append(
+            Run(
+                path=one.folder,
+                game=one.game,
+                agent=agent,
+                arm=name,
+                extractor=name,
+                seed=seed,
+                state=IMPORTED,
+                steps=one.steps,
+                returns=one.returns,
+                num_timesteps=int(one.steps[-1]),
+                averaged=one.averaged,
+                seconds=one.seconds,
+                identity=f"{IMPORTED} {one.folder}",
+            )
+        )
+    return runs

@@ -1,0 +1,54 @@
+"""How the numbers came about, in sentences: the rules that a reviewer would ask for."""
+
+from __future__ import annotations
+
+from rl_coordconv.reports.comparison import WARM_UP
+from rl_coordconv.reports.curves import WINDOW
+from rl_coordconv.reports.outcomes import Comparison
+from rl_coordconv.reports.results import IMPORTED
+
+
+def method(comparison: Comparison) -> list[str]:
+    """Return the rules of this report, with its numbers in them."""
+    options = comparison.options
+    base, percent = options.baseline, f"{options.confidence:.0%}"
+    rules = [
+        f"Score of a run: mean raw return of the last {WINDOW} training games that ended within "
+        "the common budget. Rewards in a score are raw, also where training clips them.",
+        "Common budget: the fewest agent steps that a finished run of that game and agent has "
+        "trained for. Steps are agent steps over all environments, not emulator frames.",
+        "Runs that count: finished ones, each game, agent, arm and seed once. All others are "
+        "named in this report and count in nothing; in the figures they are thin dotted lines.",
+        f"Differences are paired: a run of one arm with the run of {base} that has the same seed.",
+        f"The margin is {options.margin:g} times {base}'s mean gain over the random agent "
+        "(without a reference score: times its mean).",
+        "Verdicts, the first that holds: undecided with fewer than 3 pairs; similar where the "
+        f"{2 * options.confidence - 1:.0%} interval of the mean paired difference lies within the "
+        f"margin around 0 (two one-sided tests); better or worse where its {percent} interval lies "
+        "above or below 0; undecided. A difference that is sure but negligible is thus similar.",
+        "p is of no mean difference between the pairs; Holm's adjustment is over the games of one "
+        "agent and pair of arms. Verdicts do not depend on p.",
+        f"Intervals are {percent} intervals: of a game's mean from its runs' spread, of "
+        "probabilities and sums over games from a stratified bootstrap "
+        f"({options.resamples:,} resamples, seed {options.seed}) that draws runs within each game.",
+        "P(improvement): how probable it is that a run of the arm beats a run of the other one "
+        "(ties count half). A bootstrap of a handful of runs is too narrow, so no verdict rests "
+        "on one.",
+        f"Steps to threshold: median over runs of the step at which the mean of {WINDOW} games "
+        f"first reaches the score half-way between the random agent and {base}'s mean score; "
+        f"curves begin with the {WARM_UP}th game. Area under curve: the curve's mean height up to "
+        "the budget.",
+        "Human-normalised: 0 is the random agent, 1 the human tester (reference scores of "
+        "dqn_zoo). IQM, the interquartile mean, leaves out the lowest and highest quarter of the "
+        "runs; the optimality gap is how far runs stay below 1 on average.",
+        "The placebo has as many parameters as coordconv and no position in them: what it gains "
+        "too, coordinates did not bring.",
+    ]
+    if any(run.state == IMPORTED for run in comparison.runs):
+        rules.append(
+            "Imported runs: the step axis of monitor files is the cumulative episode length over "
+            "a run's environments, divided by 4 where the environment's name says NoFrameskip "
+            "(SB3 counts emulator frames there); TensorBoard's is its own step, and its values "
+            "are means over 100 games already. Their seeds are numbers in their paths' order."
+        )
+    return rules

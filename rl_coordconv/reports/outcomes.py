@@ -1,0 +1,195 @@
+"""What a comparison finds, as plain facts: per arm, per game, and over all games of an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.reports.results import Run
+from rl_coordconv.reports.selection import Cell, LeftOut
+from rl_coordconv.statistics import Interval, Verdict
+
+
+@dataclass(frozen=True)
+class Options:
+    """How runs are compared.
+
+    Attributes:
+        baseline: the arm that the others are measured against.
+        margin: what counts as similar, in parts of the baseline's gain over the random agent.
+        confidence: of every interval.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+    """
+
+    baseline: str = "cnn"
+    margin: float = 0.1
+    confidence: float = 0.95
+    seed: int = 0
+    resamples: int = 2000
+
+    def __post_init__(self) -> None:
+        if not self.margin > 0:
+            raise InputError(f"margin {self.margin} is not above 0")
+        if not 0.5 < self.confidence < 1:
+            raise InputError(f"confidence {self.confidence} is not between 0.5 and 1")
+        if self.resamples < 100:
+            raise InputError(f"resamples {self.resamples} is not at least 100")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is not at least 0")
+
+    def rng(self) -> np.random.Generator:
+        """Return a fresh generator, so that no interval depends on those computed before it."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True)
+class Against:
+    """One arm beside another on one game.
+
+    Attributes:
+        other: the arm that it is compared with.
+        seeds: the seeds that both have finished.
+        differences: (pairs,) this arm's score less the other's, by seed.
+        difference: their mean.
+        improvement: the probability that a run of this arm beats a run of the other.
+        p_value: of no difference; None where it cannot be told.
+        adjusted_p: the same, adjusted after Holm for the number of games.
+        verdict: the word.
+        reason: why it is this word.
+    """
+
+    other: str
+    seeds: tuple[int, ...]
+    differences: tuple[float, ...]
+    difference: Interval | None
+    improvement: Interval | None
+    p_value: float | None
+    adjusted_p: float | None
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class ArmOnGame:
+    """One arm on one game.
+
+    Attributes:
+        arm: its name.
+        extractor: its extractor's name, which chooses the colour.
+        runs: the runs that count, by seed.
+        scores: (runs,) mean raw return of the last training games within the budget.
+        score: their mean.
+        evaluation: mean raw score of the evaluations after training; None without one.
+        area: mean height of the learning curve up to the budget; None without one.
+        reached: (runs,) agent steps to the threshold; infinite where it was not reached.
+        against: this arm beside the others.
+    """
+
+    arm: str
+    extractor: str
+    runs: tuple[Run, ...]
+    scores: tuple[float, ...]
+    score: Interval | None
+    evaluation: float | None
+    area: float | None
+    reached: tuple[float, ...]
+    against: tuple[Against, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """How many runs count."""
+        return len(self.runs)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Median over the runs of agent steps per second of training."""
+        speeds = [run.num_timesteps / run.seconds for run in self.runs if run.seconds > 0]
+        return float(np.median(speeds)) if speeds else None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training of all runs together."""
+        return sum(run.seconds for run in self.runs)
+
+    @property
+    def parameters(self) -> int | None:
+        """Numbers in the policy; None where no run tells."""
+        return next((run.parameters for run in self.runs if run.parameters is not None), None)
+
+    def versus(self, other: str) -> Against | None:
+        """Return the comparison with an arm."""
+        return next((against for against in self.against if against.other == other), None)
+
+
+@dataclass(frozen=True)
+class GameResult:
+    """One agent on one game.
+
+    Attributes:
+        cell: its runs.
+        random: the random agent's score; None where unknown.
+        margin: differences smaller than this count as similar; None without a baseline.
+        threshold: the score whose first crossing is timed; None without a baseline.
+        arms: the baseline first.
+        notes: what a reader must know before trusting the numbers.
+    """
+
+    cell: Cell
+    random: float | None
+    margin: float | None
+    threshold: float | None
+    arms: tuple[ArmOnGame, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The verdicts of one arm beside another over all games of an agent."""
+
+    agent: str
+    arm: str
+    other: str
+    counts: dict[Verdict, int]
+    is_a2c: bool
+
+    @property
+    def games(self) -> int:
+        """On how many games."""
+        return sum(self.counts.values())
+
+    @property
+    def words(self) -> str:
+        """The counts, and beside them the CoordConv paper's where it has any."""
+        counts = ", ".join(f"{verdict} on {self.counts[verdict]}" for verdict in Verdict)
+        text = f"{counts} of {self.games} {'game' if self.games == 1 else 'games'}"
+        paper = self.arm.startswith("coordconv") and self.other == "cnn" and self.is_a2c
+        return f"{text} (paper: 6/2/1 of 9)" if paper else text
+
+    @property
+    def sentence(self) -> str:
+        """The headline."""
+        return f"{self.arm} vs {self.other}, {self.agent}: {self.words}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that the report tells, but for the sums over the suite."""
+
+    options: Options
+    games: tuple[GameResult, ...]
+    tallies: tuple[Tally, ...]
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def agents(self) -> list[str]:
+        """The agents' names."""
+        return sorted({game.cell.agent for game in self.games})
+
+    def games_of(self, agent: str) -> list[GameResult]:
+        """Return an agent's games."""
+        return [game for game in self.games if game.cell.agent == agent]

@@ -1,0 +1,50 @@
+"""What a sweep's description asks for, to tell which runs are not there yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rl_coordconv.envs import load_suite, resolve_game
+from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv.reports.results import arm_name
+from rl_coordconv.validation import read_yaml
+
+Planned = tuple[str, str, str, int]
+"""Game, agent, arm and seed."""
+
+
+def planned_runs(directory: Path) -> list[Planned]:
+    """Read which runs ``sweep.yaml`` plans; none without a file that tells.
+
+    The sweep itself checks its file; here only the names that make a run are read.
+    """
+    path = directory / "sweep.yaml"
+    if not path.is_file():
+        return []
+    try:
+        return _planned(read_yaml(path))
+    except (InputError, UnknownNameError, TypeError, ValueError, AttributeError, KeyError):
+        return []
+
+
+def _planned(plan: dict[str, object]) -> list[Planned]:
+    suite, names = plan.get("suite"), plan.get("games") or ()
+    if not isinstance(names, list | tuple):
+        raise TypeError("games is not a list")
+    games = list(load_suite(str(suite)).games) if suite else [resolve_game(n).name for n in names]
+    options = plan.get("extractor_kwargs") or {}
+    agents, extractors, seeds = plan["agents"], plan["extractors"], plan["seeds"]
+    if not (
+        isinstance(agents, list)
+        and isinstance(extractors, list)
+        and isinstance(seeds, int)
+        and isinstance(options, dict)
+    ):
+        raise TypeError("not a sweep's description")
+    return [
+        (game, Path(agent).stem, arm_name(extractor, options.get(extractor) or {}), seed)
+        for game in games
+        for agent in agents
+        for extractor in extractors
+        for seed in range(seeds)
+    ]

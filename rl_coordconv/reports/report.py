@@ -1,0 +1,191 @@
+"""The report's outline: which section holds which sentences, figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rl_coordconv.reports import formats, tables
+from rl_coordconv.reports.figures import Figure, Painter
+from rl_coordconv.reports.method import method
+from rl_coordconv.reports.outcomes import Comparison, GameResult, Tally
+from rl_coordconv.reports.suite import SuiteResult, costs, suites
+from rl_coordconv.reports.tables import Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        key: unique; what links point at.
+        title: its heading.
+        text: paragraphs.
+        bullets: a list after them.
+        figures: in order.
+        tables: in order.
+        sections: parts of it.
+    """
+
+    key: str
+    title: str
+    text: tuple[str, ...] = ()
+    bullets: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report.
+
+    Attributes:
+        title: its heading.
+        subtitle: what was read, and when.
+        tallies: the headline.
+        nothing: what to say where there is none.
+        warnings: what a reader must know first.
+        sections: in order.
+        colours: of the arms, by their names.
+    """
+
+    title: str
+    subtitle: str
+    tallies: tuple[Tally, ...]
+    nothing: str
+    warnings: tuple[str, ...]
+    sections: tuple[Section, ...]
+    colours: dict[str, str]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures."""
+        found: list[Figure] = []
+        waiting = list(self.sections)
+        while waiting:
+            section = waiting.pop(0)
+            found += section.figures
+            waiting += section.sections
+        return found
+
+
+def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
+    """Lay out a comparison.
+
+    Args:
+        comparison: what was found.
+        source: what was read, for the head of the report.
+        made: when, in words.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    painter = Painter(comparison)
+    finished = sum(game_arm.n for game in comparison.games for game_arm in game.arms)
+    total = finished + len(comparison.left_out)
+    arms = {arm.arm for game in comparison.games for arm in game.arms}
+    sections = [
+        _overview(comparison),
+        *(_suite(suite, painter) for suite in suites(comparison)),
+        *(_games(comparison, agent, painter) for agent in comparison.agents),
+        _weights(comparison, painter),
+        Section(
+            "cost",
+            "Cost",
+            text=(
+                "Measured while training, so it tells how fast runs were beside each other; runs "
+                "that shared a machine slowed each other down.",
+            ),
+            tables=(tables.cost(costs(comparison)),),
+        ),
+        _left_out(comparison),
+        Section(
+            "method",
+            "Method",
+            bullets=tuple(method(comparison)),
+            tables=(tables.environments(comparison),),
+        ),
+    ]
+    return Report(
+        title="Do coordinates help?",
+        subtitle=f"{finished} of {total} runs finished · {source} · {made}",
+        tallies=comparison.tallies,
+        nothing="Only one arm was found: there is nothing to compare yet.",
+        warnings=comparison.warnings,
+        sections=tuple(section for section in sections if section),
+        colours={arm: painter.colour(arm) for arm in sorted(arms)},
+    )
+
+
+def _overview(comparison: Comparison) -> Section | None:
+    found = tuple(tables.overview(comparison, agent) for agent in comparison.agents)
+    return Section("overview", "Game by game", tables=found) if comparison.tallies else None
+
+
+def _suite(suite: SuiteResult, painter: Painter) -> Section:
+    text = [f"Games: {', '.join(suite.games)}."] if suite.games else []
+    if not suite.games:
+        text.append("No game has a finished run of every arm yet, so there are no sums over games.")
+    if suite.left_out:
+        text.append(f"Left out here: {', '.join(suite.left_out)}.")
+    figures = (painter.profiles(suite), painter.efficiency(suite)) if suite.rows else ()
+    found = (tables.aggregates(suite), tables.suite_differences(suite)) if suite.rows else ()
+    return Section(
+        f"suite-{suite.agent}",
+        f"All games together: {suite.agent}",
+        text=tuple(text),
+        figures=tuple(figure for figure in figures if figure),
+        tables=tuple(table for table in found if table),
+    )
+
+
+def _games(comparison: Comparison, agent: str, painter: Painter) -> Section:
+    games = comparison.games_of(agent)
+    inner = tuple(_game(game, painter) for game in games)
+    return Section(f"games-{agent}", f"Each game: {agent}", sections=inner)
+
+
+def _game(game: GameResult, painter: Painter) -> Section:
+    cell = game.cell
+    facts = [f"compared at {cell.budget:,} agent steps" if cell.budget else "no finished run"]
+    if game.random is not None:
+        facts.append(f"random agent {formats.number(game.random)}")
+    if game.margin is not None:
+        facts.append(f"similar within ±{formats.number(game.margin)}")
+    if game.threshold is not None:
+        facts.append(f"threshold {formats.number(game.threshold)}")
+    line = "; ".join(facts)
+    figure = painter.curves(game)
+    found: Sequence[Table | None] = (tables.verdicts(game), tables.scores(game))
+    return Section(
+        f"{cell.agent}-{cell.game}",
+        f"{cell.game}, {cell.agent}",
+        text=(line[0].upper() + line[1:] + ".",),
+        bullets=game.notes,
+        figures=(figure,) if figure else (),
+        tables=tuple(table for table in found if table),
+    )
+
+
+def _weights(comparison: Comparison, painter: Painter) -> Section | None:
+    drawn = [painter.weights(game) for game in comparison.games]
+    figures = tuple(figure for figure in drawn if figure)
+    if not figures:
+        return None
+    text = (
+        "The norm of a CoordConv layer's coordinate weights divided by that of its image weights, "
+        "mean over the finished runs. Weights that grow show that training uses the coordinates, "
+        "not that they help; the placebo's extra channels are shown where they were recorded.",
+    )
+    return Section("weights", "How the coordinate weights grew", text=text, figures=figures)
+
+
+def _left_out(comparison: Comparison) -> Section | None:
+    if not comparison.left_out:
+        return None
+    return Section(
+        "left-out",
+        "Unfinished, failed and missing runs",
+        tables=(tables.left_out(comparison.left_out),),
+    )

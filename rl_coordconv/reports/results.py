@@ -1,0 +1,285 @@
+"""Runs on disk as plain facts: what was trained, what it scored, what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.reports.curves import WINDOW, trailing_mean
+from rl_coordconv.runs import RunConfig, RunDirectory, RunState, read_metrics
+from rl_coordconv.runs.files import read_json
+
+IMPORTED = "imported"
+"""The state of a run that another program trained."""
+
+WEIGHT_TAG = ("coordconv/", "/coordinate_to_image_weight_norm")
+"""What stands before and after a layer's name in ``metrics.jsonl``."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as the report sees it.
+
+    Attributes:
+        path: its directory.
+        game: the game's name.
+        agent: the preset's name.
+        arm: what is compared: the extractor with its options, or an import's name.
+        extractor: the extractor's name alone, which chooses the colour.
+        seed: its seed, or its number among an import's runs.
+        state: ``status.json``'s, or `IMPORTED`.
+        steps: (games,) agent steps of all environments at the end of each training game.
+        returns: (games,) raw return of each of them.
+        num_timesteps: agent steps trained.
+        total_timesteps: agent steps asked for; 0 where unknown.
+        averaged: whether ``returns`` are means over games already (TensorBoard).
+        protocol: the protocol's name; None where unknown.
+        seconds: of training; 0 where unknown.
+        error: what ended a failed run.
+        evaluation: (games,) raw scores of the evaluation after training.
+        parameters: numbers in the whole policy; None where unknown.
+        settings: what was chosen and what it ran on, for finding what differs between arms.
+        weights: of each CoordConv layer, (steps, ratio of coordinate to image weights).
+        identity: the configuration's hash; runs that share it are the same run.
+    """
+
+    path: Path
+    game: str
+    agent: str
+    arm: str
+    extractor: str
+    seed: int
+    state: str
+    steps: NDArray[np.int64]
+    returns: Floats
+    num_timesteps: int
+    total_timesteps: int = 0
+    averaged: bool = False
+    protocol: str | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    evaluation: tuple[float, ...] = ()
+    parameters: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    identity: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the run counts in a verdict: its training ended as it was meant to."""
+        return self.state in (RunState.DONE, IMPORTED) and len(self.steps) > 0
+
+    @property
+    def smoothed(self) -> Floats:
+        """(games,) mean raw return of the last `WINDOW` games, of fewer at the beginning."""
+        return self.returns if self.averaged else trailing_mean(self.returns, WINDOW)
+
+    @property
+    def label(self) -> str:
+        """The run in words."""
+        return f"{self.game}, {self.agent}, {self.arm}, seed {self.seed}"
+
+    def games_within(self, budget: int) -> int:
+        """Return how many games had ended after ``budget`` agent steps."""
+        return int(np.searchsorted(self.steps, budget, side="right"))
+
+    def score(self, budget: int) -> float:
+        """Return the mean raw return of the last `WINDOW` games that ended within ``budget``.
+
+        Of fewer where fewer had ended; NaN where none had.
+        """
+        ended = self.games_within(budget)
+        return float(self.smoothed[ended - 1]) if ended else float("nan")
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A directory that looks like a run and cannot be read."""
+
+    path: Path
+    reason: str
+
+
+def find_runs(directories: Sequence[Path]) -> list[Path]:
+    """Find run directories.
+
+    Args:
+        directories: sweeps (with ``runs/``), directories of run directories, or single runs.
+
+    Returns:
+        The run directories, each once, in order.
+
+    Raises:
+        InputError: a directory is missing, or no run lies in any of them.
+    """
+    found: dict[Path, Path] = {}
+    for directory in directories:
+        if not directory.is_dir():
+            raise InputError(f"{directory} is not a directory")
+        for path in _runs_in(directory):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _runs_in(directory: Path) -> list[Path]:
+    if (directory / "config.yaml").is_file():
+        return [directory]
+    parent = directory / "runs" if (directory / "runs").is_dir() else directory
+    return sorted(path.parent for path in parent.glob("*/config.yaml"))
+
+
+def nothing_found(directories: Sequence[Path]) -> InputError:
+    """Build the error for directories in which no run lies: what was looked for, what is there."""
+    there = "; ".join(f"{path} holds {_contents(path)}" for path in directories)
+    return InputError(
+        "no run found: looked for config.yaml in the directory itself, in runs/*/ and in */ ("
+        f"{there})"
+    )
+
+
+def _contents(directory: Path) -> str:
+    names = sorted(path.name for path in directory.iterdir())
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return shown or "nothing"
+
+
+def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
+    """Read run directories; one that cannot be read is reported rather than left out."""
+    runs, unreadable = [], []
+    for path in paths:
+        try:
+            runs.append(load_run(RunDirectory(path)))
+        except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            unreadable.append(Unreadable(path, f"{type(error).__name__}: {error}"))
+    return runs, unreadable
+
+
+def load_run(directory: RunDirectory) -> Run:
+    """Read one run directory.
+
+    Raises:
+        InputError: its configuration is missing or not valid.
+        OSError, ValueError, KeyError: a file of it cannot be read.
+    """
+    config, status = directory.config(), directory.status()
+    steps, returns = read_episodes(directory.episodes_file)
+    environment = _read_mapping(directory.environment_file)
+    return Run(
+        path=directory.path,
+        game=config.game,
+        agent=config.agent,
+        arm=arm_name(config.extractor, config.extractor_kwargs),
+        extractor=config.extractor,
+        seed=config.seed,
+        state=status.state.value,
+        steps=steps,
+        returns=returns,
+        num_timesteps=status.num_timesteps,
+        total_timesteps=config.total_timesteps,
+        protocol=config.protocol.name,
+        seconds=status.training_seconds,
+        error=status.error,
+        evaluation=tuple(_read_mapping(directory.evaluation_file).get("returns", ())),
+        parameters=_count_parameters(directory.path / "policy.safetensors"),
+        settings=_settings(config, environment),
+        weights=_weights(directory.metrics_file),
+        identity=config.hash,
+    )
+
+
+def arm_name(extractor: str, options: Mapping[str, Any]) -> str:
+    """Name an arm: its extractor, and its options where it has any."""
+    if not options:
+        return extractor
+    return f"{extractor}({', '.join(f'{key}={value}' for key, value in sorted(options.items()))})"
+
+
+def read_episodes(path: Path) -> tuple[NDArray[np.int64], Floats]:
+    """Read ``monitor.csv``: agent steps at the end of each training game, and its raw return.
+
+    A run that is being written may end in half a row, which is left out.
+
+    Raises:
+        ValueError: a column is missing, a value is no finite number, or steps go backwards.
+    """
+    if not path.is_file():
+        return np.zeros(0, np.int64), np.zeros(0)
+    whole, _, _ = path.read_text(encoding="utf8").rpartition("\n")
+    lines = whole.splitlines()  # SB3's line of JSON, the columns' names, a row a game
+    if len(lines) < 3:
+        return np.zeros(0, np.int64), np.zeros(0)
+    names = lines[1].split(",")
+    wanted = [names.index("step"), names.index("r")]
+    table = np.loadtxt(lines[2:], delimiter=",", usecols=wanted, ndmin=2)
+    check_episodes(table[:, 0], table[:, 1])
+    return table[:, 0].astype(np.int64), table[:, 1]
+
+
+def check_episodes(steps: NDArray[Any], returns: Floats) -> None:
+    """Refuse episodes that nothing can be computed from.
+
+    Raises:
+        ValueError: a return is not finite, or steps go backwards.
+    """
+    if not np.isfinite(returns).all():
+        raise ValueError("a game's return is not a finite number")
+    if not np.isfinite(steps).all() or (np.diff(steps) < 0).any():
+        raise ValueError("the games' steps go backwards")
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    data = read_json(path) if path.is_file() else {}
+    if not isinstance(data, dict):
+        raise ValueError(f"{path.name} does not hold a mapping")
+    return data
+
+
+def _count_parameters(path: Path) -> int | None:
+    """Count the numbers in a safetensors file from its header alone."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+    return int(sum(np.prod(shape, dtype=np.int64) for shape in shapes))
+
+
+def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, str]:
+    """Collect what should be equal between runs that are compared."""
+    chosen = config.model_dump(mode="json", include={"preset", "protocol", "initialization"})
+    settings = _flatten(chosen)
+    ran = {key: value for key, value in environment.items() if key != "precision_reason"}
+    if "precision" not in ran:
+        ran["precision"] = config.precision
+    return settings | _flatten(ran)
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def _weights(path: Path) -> dict[str, tuple[Floats, Floats]]:
+    before, after = WEIGHT_TAG
+    points: dict[str, list[tuple[float, float]]] = {}
+    for row in read_metrics(path):
+        for key, value in row.items():
+            if key.startswith(before) and key.endswith(after) and value is not None:
+                layer = key[len(before) : -len(after)]
+                points.setdefault(layer, []).append((row["step"], value))
+    columns = {layer: np.array(rows, np.float64).T for layer, rows in points.items()}
+    return {layer: (steps, values) for layer, (steps, values) in columns.items()}

@@ -1,0 +1,191 @@
+"""The report's tables, as plain cells that HTML and Markdown both write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rl_coordconv.reports import formats
+from rl_coordconv.reports.formats import NONE
+from rl_coordconv.reports.outcomes import Against, Comparison, GameResult
+from rl_coordconv.reports.selection import LeftOut
+from rl_coordconv.reports.suite import Cost, SuiteResult
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A verdict, to be shown as such."""
+
+    word: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm's name, to be shown with its colour."""
+
+    name: str
+
+
+Cell = str | Chip | Arm
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        caption: what it shows.
+        header: the columns' names.
+        rows: as many cells each.
+        text: how many columns from the left hold words; the others hold numbers.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    text: int = 1
+
+
+def overview(comparison: Comparison, agent: str) -> Table:
+    """Put every verdict of an agent in one table: a row a game, a column a pair of arms."""
+    pairs = [(t.arm, t.other) for t in comparison.tallies if t.agent == agent]
+    rows: list[tuple[Cell, ...]] = []
+    for game in comparison.games_of(agent):
+        found = {(arm.arm, one.other): one for arm in game.arms for one in arm.against}
+        chips: list[Cell] = [
+            Chip(found[pair].verdict.value, _pairs(found[pair])) if pair in found else NONE
+            for pair in pairs
+        ]
+        rows.append((game.cell.game, *chips, formats.steps(game.cell.budget)))
+    header = ("game", *(f"{arm} vs {other}" for arm, other in pairs), "compared at")
+    return Table(f"Verdicts of {agent}, game by game", header, tuple(rows), len(header))
+
+
+def _pairs(one: Against) -> str:
+    return f"{len(one.seeds)} {'pair' if len(one.seeds) == 1 else 'pairs'}"
+
+
+def scores(game: GameResult) -> Table:
+    """Tell what each arm reached on one game, and at what cost."""
+    header = ("arm", "seeds", "n", "score", "evaluation", "area under curve",
+              "steps to threshold", "steps/s", "parameters", "training")  # fmt: skip
+    rows = tuple(
+        (
+            Arm(arm.arm),
+            formats.seeds([run.seed for run in arm.runs]),
+            str(arm.n),
+            formats.interval(arm.score),
+            formats.number(arm.evaluation),
+            formats.number(arm.area),
+            formats.reached(arm.reached),
+            formats.number(arm.steps_per_second),
+            NONE if arm.parameters is None else f"{arm.parameters:,}",
+            formats.duration(arm.seconds),
+        )
+        for arm in game.arms
+    )
+    return Table(f"What each arm reached on {game.cell.game}", header, rows, 2)
+
+
+def verdicts(game: GameResult) -> Table | None:
+    """Tell how the arms differ on one game; None where there is nothing to compare."""
+    rows: list[tuple[Cell, ...]] = [
+        (Arm(arm.arm), Arm(one.other), Chip(one.verdict.value, one.reason), *_difference(one))
+        for arm in game.arms
+        for one in arm.against
+    ]
+    header = ("arm", "beside", "verdict", "pairs", "difference", "P(improvement)", "p", "p (Holm)")
+    caption = f"Differences on {game.cell.game}, paired by seed"
+    return Table(caption, header, tuple(rows), 3) if rows else None
+
+
+def _difference(one: Against) -> tuple[str, ...]:
+    return (
+        str(len(one.seeds)),
+        formats.interval(one.difference, signed=True),
+        formats.share(one.improvement),
+        formats.p_value(one.p_value),
+        formats.p_value(one.adjusted_p),
+    )
+
+
+def aggregates(suite: SuiteResult) -> Table:
+    """Tell each arm's sums over the games."""
+    names = list(suite.rows[0].aggregates)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (Arm(row.arm), str(row.n), *(formats.interval(row.aggregates[name]) for name in names))
+        for row in suite.rows
+    )
+    games = f"{len(suite.games)} {'game' if len(suite.games) == 1 else 'games'}"
+    caption = f"Human-normalised scores of {suite.agent} over {games}"
+    return Table(caption, ("arm", "runs", *names), rows)
+
+
+def suite_differences(suite: SuiteResult) -> Table | None:
+    """Tell how the arms differ over all games; None where there is nothing to compare."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Arm(row.arm),
+            Arm(one.other),
+            str(one.games),
+            str(one.pairs),
+            formats.interval(one.iqm, signed=True),
+            formats.share(one.improvement),
+        )
+        for row in suite.rows
+        for one in row.differences
+    ]
+    header = ("arm", "beside", "games", "pairs", "difference of IQM", "P(improvement)")
+    caption = f"Differences of {suite.agent} over the games, paired by seed"
+    return Table(caption, header, tuple(rows), 2) if rows else None
+
+
+def cost(costs: Sequence[Cost]) -> Table:
+    """Tell what each arm cost."""
+    header = ("agent", "arm", "runs", "steps/s (median)", "beside the baseline", "parameters",
+              "training, all runs")  # fmt: skip
+    rows = tuple(
+        (
+            one.agent,
+            Arm(one.arm),
+            str(one.runs),
+            formats.number(one.steps_per_second),
+            NONE if one.relative is None else f"{one.relative:.2f} x",
+            _sizes(one.parameters),
+            formats.duration(one.seconds),
+        )
+        for one in costs
+    )
+    return Table("Speed, size and training time", header, rows, 2)
+
+
+def _sizes(sizes: tuple[int, int] | None) -> str:
+    if sizes is None:
+        return NONE
+    least, most = sizes
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def left_out(runs: Sequence[LeftOut]) -> Table:
+    """Name the runs that count in no verdict."""
+    rows = tuple((run.label, run.state, run.progress, run.reason) for run in runs)
+    return Table("Runs that count in no verdict", ("run", "state", "progress", "reason"), rows, 4)
+
+
+def environments(comparison: Comparison) -> Table:
+    """Tell what the runs ran on: every recorded value and how many runs share it."""
+    keys: dict[str, dict[str, int]] = {}
+    for run in comparison.runs:
+        for key, value in run.settings.items():
+            counts = keys.setdefault(key, {})
+            counts[value] = counts.get(value, 0) + 1
+    rows = tuple(
+        (key, "; ".join(_counted(value, n, len(counts)) for value, n in sorted(counts.items())))
+        for key, counts in sorted(keys.items())
+    )
+    return Table("Settings, versions and hardware of the runs", ("what", "value"), rows, 2)
+
+
+def _counted(value: str, n: int, values: int) -> str:
+    return value if values == 1 else f"{value} ({n} {'run' if n == 1 else 'runs'})"

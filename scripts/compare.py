@@ -1,0 +1,11 @@
+"""Compare the runs of a sweep: python scripts/compare.py sweeps/first."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs installed or not
+
+from rl_coordconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["compare", *sys.argv[1:]]))
