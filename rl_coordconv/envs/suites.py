@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from rl_coordconv.envs.games import resolve_game
 from rl_coordconv.envs.protocols import load_protocol
 from rl_coordconv.errors import InputError, unknown_name
-from rl_coordconv.presets import preset_path
+from rl_coordconv.presets import preset_names, preset_path
 from rl_coordconv.validation import read_yaml, validate
 
 Score = Annotated[float, Field(allow_inf_nan=False)]
@@ -38,6 +38,20 @@ class ReferenceScores(BaseModel):
         return (score - self.random) / (self.human - self.random)
 
 
+class MedianRegression(BaseModel):
+    """How scores on these games estimate the median over all 57.
+
+    log10(1 + median) is the sum of coefficient x log10(1 + score) over the games, all scores
+    human-normalised and in percent, negative ones taken as 0.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    source: str
+    coefficients: Annotated[dict[str, Score], Field(min_length=1)]
+    """By the games' names."""
+
+
 class Suite(BaseModel):
     """A named set of games."""
 
@@ -51,6 +65,8 @@ class Suite(BaseModel):
     """The protocol that the reference scores were made under."""
     games: Annotated[dict[str, ReferenceScores], Field(min_length=1)]
     """Reference scores by the games' names."""
+    median_of_57: MedianRegression | None = None
+    """Where the suite was chosen to estimate it."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Suite:
@@ -59,6 +75,9 @@ class Suite(BaseModel):
             game = resolve_game(name)
             if game.name != name:
                 raise ValueError(f"game {name!r} is written {game.name!r} here")
+        regression = self.median_of_57
+        if regression is not None and set(regression.coefficients) != set(self.games):
+            raise ValueError("median_of_57 does not have a coefficient for each of the games")
         return self
 
 
@@ -84,6 +103,13 @@ def load_suite(name_or_path: str) -> Suite:
 def reference_scores() -> dict[str, ReferenceScores]:
     """Return the reference scores of all games that have any, by the games' names."""
     return load_suite("atari-57").games
+
+
+@cache
+def median_regressions() -> dict[str, MedianRegression]:
+    """Return the regressions that estimate the median over 57 games, by their suites' names."""
+    suites = {name: load_suite(name) for name in preset_names("envs")}
+    return {name: suite.median_of_57 for name, suite in suites.items() if suite.median_of_57}
 
 
 def human_normalized_score(game: str, score: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rl_coordconv import statistics
-from rl_coordconv.envs import reference_scores
+from rl_coordconv.envs import median_regressions, reference_scores
 from rl_coordconv.reports.comparison import comparisons_of, curve, without_ends
 from rl_coordconv.reports.outcomes import ArmOnGame, Comparison, GameResult, Options
 from rl_coordconv.reports.results import Floats
@@ -195,6 +195,16 @@ def _row(games: list[GameResult], name: str, names: list[str], options: Options)
         )
         for key, aggregate in statistics.AGGREGATES.items()
     }
+    by_game = {game.cell.game: one for game, one in zip(games, scores, strict=True)}
+    for suite, regression in median_regressions().items():
+        wanted = regression.coefficients
+        if wanted.keys() <= by_game.keys():
+            part = [by_game[game] for game in wanted]
+            aggregate = statistics.median_regression(list(wanted.values()))
+            aggregates[f"median of 57 by {suite}"] = _unless_single(
+                statistics.stratified_interval(part, aggregate, rng=options.rng(), **settings),
+                part,
+            )
     others = comparisons_of(name, names, options.baseline)
     differences = [_difference(games, name, other, options) for other in others if other in names]
     everyone = np.concatenate(

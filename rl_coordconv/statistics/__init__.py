@@ -7,6 +7,7 @@ from rl_coordconv.statistics.aggregates import (
     AGGREGATES,
     Aggregate,
     interquartile_mean,
+    median_regression,
     optimality_gap,
 )
 from rl_coordconv.statistics.arrays import Numbers, Scores
@@ -45,6 +46,7 @@ __all__ = [
     "improvement_interval",
     "interquartile_mean",
     "mean_interval",
+    "median_regression",
     "on_grid",
     "optimality_gap",
     "paired_p_value",

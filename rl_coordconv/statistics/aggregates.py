@@ -9,7 +9,7 @@ equal numbers nothing is repeated, and the aggregates are rliable's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -115,6 +115,33 @@ def _suite_mean(scores: Scores) -> Numbers:
 
 def _suite_gap(scores: Scores) -> Numbers:
     return _over_games([optimality_gap(runs) for runs in _games(scores)]).mean(axis=-1)
+
+
+def median_regression(coefficients: Sequence[float]) -> Aggregate:
+    """Return the aggregate that estimates the median over 57 games from a few of them.
+
+    log10(1 + 100 median) is the sum of coefficient x log10(1 + 100 score) over the games, where a
+    score is a game's mean over its runs and negative ones count as 0.
+
+    Args:
+        coefficients: one a game, in the order in which their scores will come.
+
+    Returns:
+        A function of human-normalised scores (1 is the human's), as those in `AGGREGATES`.
+
+    Source:
+        Aitchison et al. 2023 (arXiv 2210.02019), section 3; maitchison/Atari-5, atari5.py.
+    """
+    weights = finite(coefficients, "coefficients")
+
+    def estimate(scores: Scores) -> Numbers:
+        means = _over_games([runs.mean(axis=-1) for runs in _games(scores)])
+        if means.shape[-1] != len(weights):
+            raise InputError(f"{means.shape[-1]} games do not fit {len(weights)} coefficients")
+        logs = np.log10(1 + 100 * np.maximum(means, 0))
+        return (10 ** (logs @ weights) - 1) / 100
+
+    return estimate
 
 
 AGGREGATES: dict[str, Aggregate] = {

@@ -7,6 +7,7 @@ from rl_coordconv.envs import (
     human_normalized_score,
     load_protocol,
     load_suite,
+    median_regressions,
     reference_scores,
     resolve_game,
 )
@@ -44,6 +45,15 @@ def test_scores_by_hand():
     assert human_normalized_score("Pong", -20.7) == 0.0
     assert human_normalized_score("ALE/Pong-v5", 14.6) == 1.0
     assert human_normalized_score("breakout", 398.0) == pytest.approx(396.3 / 28.8)
+
+
+def test_regressions_know_their_games():
+    regressions = median_regressions()
+    assert sorted(regressions) == ["atari-10", "atari-5"]
+    # Human on every game is about human on the median: 101 to the power of the coefficients' sum.
+    for name, regression in regressions.items():
+        assert set(regression.coefficients) == set(load_suite(name).games)
+        assert 0.9 < sum(regression.coefficients.values()) < 1.1
 
 
 def test_unknown_games_and_missing_scores_raise():

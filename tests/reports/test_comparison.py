@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from rl_coordconv.envs import reference_scores
+from rl_coordconv.envs import load_suite, reference_scores
 from rl_coordconv.errors import InputError
 from rl_coordconv.reports.comparison import compare
 from rl_coordconv.reports.gather import gather
@@ -253,6 +253,19 @@ def test_the_suite_is_human_normalised_and_over_common_games(tmp_path, write_arm
     assert cnn.profile.estimate[0] == 1
     assert cnn.profile.estimate[-1] == 0
     assert cnn.efficiency.estimate[-1] == pytest.approx(0.2)
+
+
+def test_atari_5_estimates_the_median_of_57(tmp_path, write_arm):
+    games = load_suite("atari-5").games
+    for name, scores in games.items():
+        human = scores.random + 0.5 * (scores.human - scores.random)
+        write_arm(tmp_path, "cnn", [human, human], game=name)
+    [suite] = suites(compared(tmp_path))
+    # Half of the human score on every game: 51 to the power of the coefficients' sum, less 1.
+    total = 0.3820 + 0.0679 + 0.3108 + 0.1241 + 0.0805
+    got = suite.rows[0].aggregates["median of 57 by atari-5"]
+    assert got.estimate == pytest.approx((51**total - 1) / 100)
+    assert "median of 57 by atari-10" not in suite.rows[0].aggregates
 
 
 def test_the_same_seed_gives_the_same_intervals_whatever_else_is_there(tmp_path, write_arm):

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rl_coordconv.errors import InputError
-from rl_coordconv.statistics import AGGREGATES, interquartile_mean, optimality_gap
+from rl_coordconv.statistics import (
+    AGGREGATES,
+    interquartile_mean,
+    median_regression,
+    optimality_gap,
+)
 
 suites = st.lists(
     st.lists(st.floats(-100, 100), min_size=1, max_size=6).map(np.array), min_size=1, max_size=5
@@ -111,3 +116,19 @@ def test_aggregates_against_rliable(runs):
     assert peers.keys() == AGGREGATES.keys()
     for name, peer in peers.items():
         assert AGGREGATES[name](list(scores)) == pytest.approx(peer(scores.T))
+
+
+def test_the_median_of_all_games_from_a_few_by_hand():
+    estimate = median_regression([0.5, 0.25])
+    # log10(1 + 99) = 2 and log10(1 + 9999) = 4: 10^(1 + 1) - 1 = 99 per cent.
+    scores = [np.array([0.98, 1.0]), np.array([99.99])]
+    assert estimate(scores) == pytest.approx(0.99)
+    assert estimate([np.array([-3.0]), np.array([-0.1])]) == 0.0
+    with pytest.raises(InputError, match="1 games do not fit 2 coefficients"):
+        estimate([np.array([1.0])])
+
+
+def test_suites_of_their_own_have_estimates_of_their_own():
+    estimate = median_regression([0.5, 0.25])
+    many = [np.array([[0.98, 1.0], [0.0, 0.0]]), np.array([[99.99], [0.0]])]
+    assert estimate(many) == pytest.approx([0.99, 0.0])
