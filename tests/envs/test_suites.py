@@ -65,6 +65,8 @@ def test_unknown_games_and_missing_scores_raise():
 
 def write(tmp_path, **changes):
     data = yaml.safe_load(preset_path("envs", "suite", "atari-5").read_text()) | changes
+    if "median_of_57" not in changes:
+        data.pop("median_of_57", None)  # it speaks of other games
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({k: v for k, v in data.items() if v is not None}))
     return str(path)
@@ -86,6 +88,10 @@ def test_a_file_of_ones_own(tmp_path):
         ({"games": {"Pong": {"random": "0", "human": 1.0}}}, "games.Pong.random: .*got '0'"),
         ({"games": {"Pong": {"random": 1.0, "human": 1.0}}}, "no scale between"),
         ({"games": {}}, "at least 1"),
+        (
+            {"median_of_57": {"source": "-", "coefficients": {"Pong": 1.0}}},
+            "does not have a coefficient for each",
+        ),
         ({"protocol": "deepmnd"}, "did you mean 'deepmind'"),
         ({"scores_source": None}, "scores_source: missing"),
         ({"protocl": "deepmind"}, "protocl: unknown key .*did you mean 'protocol'"),
