@@ -8,8 +8,8 @@ from pathlib import Path
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.experiments.evaluate import Ablation, Evaluation
 from rl_coordconv.experiments.progress import format_seconds
+from rl_coordconv.files import read_json
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState, Status
-from rl_coordconv.runs.files import read_json
 
 
 def describe_start(run: RunDirectory) -> str:

@@ -17,6 +17,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.agents.precision import PrecisionRequest
+from rl_coordconv.environment import describe_environment
 from rl_coordconv.experiments.callbacks import (
     CheckLosses,
     LogCoordinateWeights,
@@ -32,6 +33,7 @@ from rl_coordconv.experiments.progress import open_progress
 from rl_coordconv.experiments.resolve import resolve_device
 from rl_coordconv.experiments.setup import env_threads, make_training_env, set_threads
 from rl_coordconv.experiments.signals import StopRequest, stop_request
+from rl_coordconv.files import write_json
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import (
     Progress,
@@ -39,9 +41,8 @@ from rl_coordconv.runs.checkpoints import (
     load_newest_checkpoint,
     save_checkpoint,
 )
-from rl_coordconv.runs.environment import describe_environment, recorded_precision
-from rl_coordconv.runs.files import write_json
 from rl_coordconv.runs.metrics import open_logger
+from rl_coordconv.runs.precision import recorded_precision
 from rl_coordconv.runs.seeds import training_seed
 
 CHECKPOINT_SECONDS = 120.0

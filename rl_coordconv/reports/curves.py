@@ -13,7 +13,7 @@ import numpy as np
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.errors import InputError, missing_extra
 from rl_coordconv.runs import RunConfig, RunDirectory
-from rl_coordconv.runs.environment import recorded_precision
+from rl_coordconv.runs.precision import recorded_precision
 
 WINDOW = 100
 """Games that a point averages over, as in stable-baselines3's ``rollout/ep_rew_mean``."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rl_coordconv.errors import InputError, missing_extra
+from rl_coordconv.files import write_text
 from rl_coordconv.reports.figures import DARK
 from rl_coordconv.reports.markdown import to_markdown
 from rl_coordconv.reports.outcomes import Comparison
 from rl_coordconv.reports.report import Report, build_report
 from rl_coordconv.reports.spreadsheet import to_csv
 from rl_coordconv.reports.tables import Arm, Chip
-from rl_coordconv.runs.files import write_text
 
 TEMPLATES = Path(__file__).with_name("templates")
 

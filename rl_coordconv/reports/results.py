@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl_coordconv.errors import InputError
+from rl_coordconv.files import read_json
 from rl_coordconv.reports.curves import WINDOW, trailing_mean
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState, read_metrics
-from rl_coordconv.runs.files import read_json
 
 IMPORTED = "imported"
 """The state of a run that another program trained."""

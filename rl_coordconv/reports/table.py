@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rl_coordconv.files import read_json
 from rl_coordconv.reports.curves import WINDOW, load_curve
 from rl_coordconv.runs import RunDirectory
-from rl_coordconv.runs.files import read_json
 
 HEADER = (
     "game", "agent", "extractor", "seed", "agent steps", "minutes", "precision",

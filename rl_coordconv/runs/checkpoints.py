@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from rl_coordconv.runs.files import read_json, write_json
+from rl_coordconv.files import read_json, write_json
 
 FORMAT_VERSION = 1
 KEPT = 2

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv.agents.presets import AgentPreset, PPOPreset
 from rl_coordconv.envs import Protocol
 from rl_coordconv.errors import InputError
-from rl_coordconv.runs.files import write_text
+from rl_coordconv.files import write_text
 from rl_coordconv.validation import read_yaml, validate
 
 MAX_SEED = 2**14 - 1

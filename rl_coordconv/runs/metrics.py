@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import (
     filter_excluded_keys,
 )
 
-from rl_coordconv.runs.files import write_text
+from rl_coordconv.files import write_text
 
 STEP = "step"
 """The key of a line's agent step count in ``metrics.jsonl``."""

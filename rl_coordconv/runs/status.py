@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from rl_coordconv.runs.files import read_json, write_json
+from rl_coordconv.files import read_json, write_json
 from rl_coordconv.validation import validate
 
 

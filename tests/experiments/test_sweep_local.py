@@ -131,6 +131,11 @@ def is_training(run, other_than):
     return status.state is RunState.RUNNING and status.pid != other_than
 
 
+def last_step(run):
+    """Return the newest row's step; 0 where the checkpoint was older than the first row."""
+    return max((row["step"] for row in read_metrics(run.metrics_file)), default=0)
+
+
 linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
 
 
@@ -154,7 +159,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, 
 
     with command:  # again: from where they were
         wait_for(lambda: all(run.status().resumes == 1 for run in runs))
-        wait_for(lambda: all(read_metrics(run.metrics_file)[-1]["step"] > before
+        wait_for(lambda: all(last_step(run) > before
                              for run, before in zip(runs, steps, strict=True)))  # fmt: skip
         command.process.send_signal(signal.SIGINT)
         text = command.process.communicate(timeout=60)[0]

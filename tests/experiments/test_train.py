@@ -23,7 +23,7 @@ from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.experiments.setup import make_training_env
 from rl_coordconv.experiments.train import train
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
-from rl_coordconv.runs.environment import recorded_precision
+from rl_coordconv.runs.precision import recorded_precision
 
 
 def start(tmp_path, agent, **changes) -> RunDirectory:

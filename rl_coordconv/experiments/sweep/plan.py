@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv.envs import load_suite, resolve_game
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv.files import write_text
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_SEED
-from rl_coordconv.runs.files import write_text
 from rl_coordconv.validation import read_yaml, validate
 
 Names = tuple[str, ...]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rl_coordconv.runs.files import read_json, write_json, write_text
+from rl_coordconv.files import read_json, write_json, write_text
 
 
 def test_text_and_json_come_back(tmp_path):

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, commit, hardware and the numbers of threads chosen."""
+"""What something ran on: versions, commit, hardware and the numbers of threads chosen."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from rl_coordconv.hardware import available_cores, cpu_model, openmp_settings
-from rl_coordconv.runs.files import read_json
 from rl_coordconv.version import __version__
 
 _PACKAGES = (
@@ -25,12 +24,12 @@ _PACKAGES = (
 )
 
 
-def describe_environment(device: torch.device, env_threads: int) -> dict[str, Any]:
+def describe_environment(device: torch.device, env_threads: int | None = None) -> dict[str, Any]:
     """Describe the software and the machine of this process.
 
     Args:
         device: where the network runs.
-        env_threads: threads that step the environments.
+        env_threads: threads that step the environments; None where there are none.
     """
     return {
         "rl_coordconv": __version__,
@@ -48,17 +47,9 @@ def describe_environment(device: torch.device, env_threads: int) -> dict[str, An
     }
 
 
-def recorded_precision(path: Path) -> Literal["fp32", "bf16"] | None:
-    """Return the number format that an ``environment.json`` tells of; None without a file."""
-    if not path.is_file():
-        return None
-    name = read_json(path).get("precision")
-    return name if name in ("fp32", "bf16") else None
-
-
 def source_commit() -> str | None:
     """Return the commit of the clone the package runs from, ``-dirty`` if changed; else None."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
