@@ -17,12 +17,13 @@ ALLOWED = {
     "envs": set(),
     "statistics": set(),
     "extractors": {"layers"},
+    "tasks": {"layers"},
     "agents": {"layers", "extractors"},
     "runs": {"agents", "envs"},
     "experiments": {"layers", "extractors", "agents", "envs", "runs"},
     "reports": {"runs", "envs", "statistics"},
     "benchmarks": {"layers", "extractors", "envs", "agents", "runs"},
-    "cli": {"experiments", "reports", "benchmarks", "runs"},
+    "cli": {"experiments", "reports", "benchmarks", "runs", "tasks"},
 }
 """Which rooms a room may import; the files beside the rooms are open to all."""
 

@@ -12,9 +12,9 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.policies import BasePolicy
 
 from rl_coordconv.agents.portable import load_portable
+from rl_coordconv.devices import resolve_device
 from rl_coordconv.envs import AtariVecEnv, human_normalized_score, reference_scores
 from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.resolve import resolve_device
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState
 from rl_coordconv.runs.seeds import evaluation_seed

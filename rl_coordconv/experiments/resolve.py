@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rl_coordconv.agents.precision import PrecisionRequest, check_request
 from rl_coordconv.agents.presets import load_agent_preset
+from rl_coordconv.devices import resolve_device
 from rl_coordconv.envs import load_protocol, resolve_game
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
@@ -71,16 +70,3 @@ def resolve_run(
         initialization=initialization,
         evaluation=EvaluationConfig(episodes=eval_episodes),
     )
-
-
-def resolve_device(device: str) -> torch.device:
-    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
-
-    Raises:
-        InputError: CUDA was asked for where there is none; SB3 would quietly train on the CPU.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device 'cuda' was asked for, but torch finds none (allowed: auto, cpu)")
-    return torch.device(device)

@@ -17,6 +17,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.agents.precision import PrecisionRequest
+from rl_coordconv.devices import resolve_device
 from rl_coordconv.environment import describe_environment
 from rl_coordconv.experiments.callbacks import (
     CheckLosses,
@@ -30,7 +31,6 @@ from rl_coordconv.experiments.callbacks import (
 from rl_coordconv.experiments.evaluate import Evaluation, evaluate_policy_on_games
 from rl_coordconv.experiments.profiling import ProfileTraining
 from rl_coordconv.experiments.progress import open_progress
-from rl_coordconv.experiments.resolve import resolve_device
 from rl_coordconv.experiments.setup import env_threads, make_training_env, set_threads
 from rl_coordconv.experiments.signals import StopRequest, stop_request
 from rl_coordconv.files import write_json

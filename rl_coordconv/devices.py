@@ -1,0 +1,20 @@
+"""The device that a name stands for."""
+
+from __future__ import annotations
+
+import torch
+
+from rl_coordconv.errors import InputError
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+
+    Raises:
+        InputError: CUDA was asked for where there is none; SB3 would quietly train on the CPU.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda' was asked for, but torch finds none (allowed: auto, cpu)")
+    return torch.device(device)

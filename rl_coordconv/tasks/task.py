@@ -1,0 +1,74 @@
+"""What a task is: models, splits and recipes by name, and a function that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from rl_coordconv.tasks.config import TaskConfig
+    from rl_coordconv.tasks.recording import Recorder
+
+DEFAULT = "default"
+"""The name of the recipe that is taken where none is asked for; every model has one."""
+NO_SPLIT = "all"
+"""The split's name in tasks that have one way only to part train from test."""
+
+Results = Mapping[str, float | int | bool | None]
+"""What a training ends with, by name, for ``results.json``; None where there is no number."""
+
+
+class Recipe(BaseModel):
+    """How to train; each task adds what it needs. Unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    epochs: Annotated[int, Field(ge=1)]
+    """Passes over the training set."""
+    batch_size: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One of a task's results, as tables show it.
+
+    Attributes:
+        key: its name in the results.
+        label: its name for a reader, with its unit.
+        paper: what the paper reports, in words, by model and split; absent where it says nothing.
+    """
+
+    key: str
+    label: str
+    paper: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of the command line.
+
+    Attributes:
+        name: as in ``--task``.
+        purpose: what is learned, in a line.
+        models: every model's name and what it is, in a line.
+        splits: names of the ways to part train from test.
+        recipe_type: what its recipes are checked against.
+        recipes: the recipes of a model for a split, by name; `DEFAULT` is among them.
+        metrics: the results that tables show.
+        train: trains one configuration, logs through the recorder, writes figures into its
+            directory, and returns the results. Weights are drawn from torch's global generator,
+            which is seeded before the call.
+    """
+
+    name: str
+    purpose: str
+    models: Mapping[str, str]
+    recipe_type: type[Recipe]
+    recipes: Callable[[str, str], Mapping[str, Recipe]]
+    metrics: tuple[Metric, ...]
+    train: Callable[[TaskConfig, Recorder], Results]
+    splits: tuple[str, ...] = (NO_SPLIT,)
