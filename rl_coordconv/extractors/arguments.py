@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rl_coordconv.errors import InputError, closest
+from rl_coordconv.layers.conv import check_scale
 
 CHOICES = {"where": ("first", "all"), "coordinate_init": ("default", "zero")}
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Check ``where``, ``coordinate_init``, ``with_r`` and ``features_dim``, those that are given.
+    """Check an extractor's arguments, those that are given.
 
     Raises:
         InputError: a value that is not allowed; names the closest one that is.
@@ -21,6 +22,8 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             _check_choice(argument, value)
         elif argument == "with_r" and not isinstance(value, bool):
             raise InputError(f"with_r={value!r} is not possible (allowed: True, False)")
+        elif argument == "coordinate_scale":
+            check_scale(value)
         elif argument == "features_dim" and (type(value) is not int or value < 1):
             raise InputError(
                 f"features_dim={value!r} is not possible (allowed: integers of at least 1)"

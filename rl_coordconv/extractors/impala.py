@@ -16,6 +16,7 @@ from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.replacing import (
     CoordinateInit,
+    CoordinateScale,
     Where,
     keep_zero_coordinates,
     replace_convolutions,
@@ -44,6 +45,7 @@ class ImpalaCNN(NatureCNN):
             for coordinates in all fifteen.
         with_r: also give the distance from the centre; needs ``where``.
         coordinate_init: as for `CoordConvCNN`; needs ``where``.
+        coordinate_scale: as for `CoordConvCNN`; needs ``where``.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -65,13 +67,20 @@ class ImpalaCNN(NatureCNN):
         where: Where | None = None,
         with_r: bool = False,
         coordinate_init: CoordinateInit = "default",
+        coordinate_scale: CoordinateScale = 1.0,
     ) -> None:
-        options: dict[str, Any] = {"with_r": with_r, "coordinate_init": coordinate_init}
+        options: dict[str, Any] = {
+            "with_r": with_r,
+            "coordinate_init": coordinate_init,
+            "coordinate_scale": coordinate_scale,
+        }
         check_arguments(options | {"features_dim": features_dim})
         if where is not None:
             check_arguments({"where": where})
-        elif with_r or coordinate_init != "default":
-            raise InputError("with_r and coordinate_init need where='first' or where='all'")
+        elif with_r or coordinate_init != "default" or coordinate_scale != 1.0:
+            raise InputError(
+                "with_r, coordinate_init and coordinate_scale need where='first' or where='all'"
+            )
         image = check_image_space(
             observation_space,
             type(self).__name__,

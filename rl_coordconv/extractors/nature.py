@@ -14,6 +14,7 @@ from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.replacing import (
     CoordinateInit,
+    CoordinateScale,
     ExtraLayer,
     Where,
     keep_zero_coordinates,
@@ -42,11 +43,13 @@ class _ExtraChannelCNN(NatureCNN):
         where: Where = "first",
         with_r: bool = False,
         coordinate_init: CoordinateInit = "default",
+        coordinate_scale: CoordinateScale = 1.0,
     ) -> None:
         options: dict[str, Any] = {
             "where": where,
             "with_r": with_r,
             "coordinate_init": coordinate_init,
+            "coordinate_scale": coordinate_scale,
         }
         check_arguments(options | {"features_dim": features_dim})
         check_image_space(
@@ -87,6 +90,9 @@ class CoordConvCNN(_ExtraChannelCNN):
         with_r: also give the distance from the centre.
         coordinate_init: ``"default"`` initialises the coordinate weights as the rest, ``"zero"``
             to zero, so that training begins with a plain NatureCNN.
+        coordinate_scale: what the coordinates, -1 to 1, are multiplied by; ``"kernel"`` for one
+            over the kernel's area (1/64 in the first layer), with which Adam and RMSprop do not
+            learn the coordinates 64 times as fast as a bias.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).

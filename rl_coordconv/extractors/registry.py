@@ -27,7 +27,12 @@ class Extractor:
 
     cls: type[BaseFeaturesExtractor]
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = ("features_dim", "with_r", "coordinate_init")
+    options: tuple[str, ...] = (
+        "features_dim",
+        "with_r",
+        "coordinate_init",
+        "coordinate_scale",
+    )
 
 
 EXTRACTORS: dict[str, Extractor] = {
@@ -71,8 +76,9 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
         name: ``cnn`` (SB3's NatureCNN), ``coordconv``, ``coordconv-all``, ``placebo``, ``impala``
             or ``impala-coordconv``.
         **options: ``features_dim`` (an integer) and, where there are extra channels, ``with_r``
-            (also the distance from the centre) and ``coordinate_init`` (``"default"``, or
-            ``"zero"`` to begin as the plain network).
+            (also the distance from the centre), ``coordinate_init`` (``"default"``, or ``"zero"``
+            to begin as the plain network) and ``coordinate_scale`` (1.0, or ``"kernel"``, see
+            `CoordConvCNN`).
 
     Returns:
         A new dictionary, for every policy of stable-baselines3 and sb3-contrib that takes images.

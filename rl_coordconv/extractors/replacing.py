@@ -13,6 +13,7 @@ from rl_coordconv.layers import ConstantConv2d, CoordConv2d, zero_coordinate_wei
 
 Where = Literal["first", "all"]
 CoordinateInit = Literal["default", "zero"]
+CoordinateScale = float | Literal["kernel"]
 ExtraLayer = type[CoordConv2d] | type[ConstantConv2d]
 
 
@@ -23,6 +24,7 @@ def replace_convolutions(
     where: Where,
     with_r: bool,
     coordinate_init: CoordinateInit,
+    coordinate_scale: CoordinateScale = 1.0,
 ) -> None:
     """Replace the first or all convolutions of a network in place, with new weights."""
     found = [
@@ -40,6 +42,7 @@ def replace_convolutions(
             conv.padding,  # type: ignore[arg-type]
             with_r=with_r,
             coordinate_init=coordinate_init,
+            coordinate_scale=coordinate_scale,
         )
         setattr(parent, name, new)
 

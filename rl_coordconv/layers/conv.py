@@ -7,6 +7,7 @@ batch: the second term is computed once, on a batch of one, and added as a map o
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -19,6 +20,7 @@ from rl_coordconv.layers.coordinates import coordinate_channels
 from rl_coordconv.layers.names import public
 
 ExtraInit = Literal["default", "zero"]
+ExtraScale = float | Literal["kernel"]
 
 
 class ExtraChannelConv2d(nn.Conv2d):
@@ -31,6 +33,7 @@ class ExtraChannelConv2d(nn.Conv2d):
 
     image_channels: int
     extra_channels: int
+    coordinate_scale: float = 1.0  # of layers that were pickled before there was a choice
 
     def __init__(
         self,
@@ -46,10 +49,12 @@ class ExtraChannelConv2d(nn.Conv2d):
         *,
         with_r: bool = False,
         coordinate_init: ExtraInit = "default",
+        coordinate_scale: ExtraScale = 1.0,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         _check_arguments(groups, with_r, coordinate_init)
+        check_scale(coordinate_scale)
         self.with_r = with_r
         self.coordinate_init = coordinate_init
         self.image_channels = in_channels
@@ -68,6 +73,9 @@ class ExtraChannelConv2d(nn.Conv2d):
             dtype,
         )
         self._cache: CachedMap | None = None
+        self.coordinate_scale = (
+            1 / math.prod(self.kernel_size) if coordinate_scale == "kernel" else coordinate_scale
+        )
 
     @property
     def image_weight(self) -> Tensor:
@@ -82,8 +90,14 @@ class ExtraChannelConv2d(nn.Conv2d):
     def make_extra_channels(
         self, height: int, width: int, device: torch.device, dtype: torch.dtype
     ) -> Tensor:
-        """Return the layer's own input channels, (1, 2 or 3, height, width)."""
+        """Return the layer's own input channels before scaling, (1, 2 or 3, height, width)."""
         raise NotImplementedError
+
+    def _scaled_channels(
+        self, height: int, width: int, device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
+        extra = self.make_extra_channels(height, width, device, dtype)
+        return extra if self.coordinate_scale == 1.0 else extra * self.coordinate_scale
 
     def decompose(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Take the layer apart: it equals a convolution of the image and a map added to it.
@@ -99,7 +113,7 @@ class ExtraChannelConv2d(nn.Conv2d):
         """
         weight = self.weight
         image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
-        extra = self.make_extra_channels(height, width, weight.device, weight.dtype)
+        extra = self._scaled_channels(height, width, weight.device, weight.dtype)
         return image_weight, self._conv_forward(extra, extra_weight, self.bias)
 
     def reset_parameters(self) -> None:
@@ -136,7 +150,7 @@ class ExtraChannelConv2d(nn.Conv2d):
     def _compute_map(self, input: Tensor, extra_weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return what the extra channels and the bias add to every image, (1, out, H', W')."""
         height, width = input.shape[-2:]
-        extra = self.make_extra_channels(height, width, input.device, input.dtype)
+        extra = self._scaled_channels(height, width, input.device, input.dtype)
         # The bias belongs here: its gradient is then summed over one map, not over the batch.
         return self._conv_forward(extra, extra_weight, bias)
 
@@ -153,7 +167,7 @@ class ExtraChannelConv2d(nn.Conv2d):
     def _cached_map(self, input: Tensor, extra_weight: Tensor) -> Tensor:
         autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
         geometry = (self.stride, self.padding, self.dilation, self.padding_mode)
-        key = (input.shape[-2:], input.dtype, autocast, geometry)
+        key = (input.shape[-2:], input.dtype, autocast, geometry, self.coordinate_scale)
         cached = self._cache
         if cached is None or not cached.fits(key, extra_weight, self.bias):
             # From the copies, so that map and weights agree even if another thread trains.
@@ -181,7 +195,8 @@ class ExtraChannelConv2d(nn.Conv2d):
 
     def extra_repr(self) -> str:
         """Return what ``repr`` shows."""
-        return f"{super().extra_repr()}, with_r={self.with_r}"
+        scale = "" if self.coordinate_scale == 1.0 else f", scale={self.coordinate_scale:.4g}"
+        return f"{super().extra_repr()}, with_r={self.with_r}{scale}"
 
 
 @public
@@ -211,11 +226,17 @@ class CoordConv2d(ExtraChannelConv2d):
         coordinate_init: ``"default"`` initialises the coordinate weights as the rest,
             ``"zero"`` to zero. stable-baselines3 re-initialises every convolution afterwards; call
             `zero_coordinate_weights_` on the finished policy there.
+        coordinate_scale: what the coordinates, -1 to 1, are multiplied by; ``"kernel"`` stands for
+            one over the kernel's area. All weights of a kernel see nearly the same coordinate, so
+            that an optimiser with a step per weight, like Adam or RMSprop, moves the output as
+            many times faster through a coordinate than through a bias as the kernel has places;
+            ``"kernel"`` makes that even.
         device: as `nn.Conv2d`.
         dtype: as `nn.Conv2d`.
 
     Raises:
-        InputError: groups other than 1, or an unknown ``coordinate_init``.
+        InputError: groups other than 1, an unknown ``coordinate_init``, or a scale that is not
+            positive.
 
     Source:
         Liu et al. 2018, section 3.
@@ -261,4 +282,20 @@ def _check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         raise InputError(
             f"unknown coordinate_init {coordinate_init!r}{hint} (allowed: 'default', 'zero')"
+        )
+
+
+def check_scale(scale: object) -> None:
+    """Refuse what is no ``coordinate_scale``.
+
+    Raises:
+        InputError: neither a positive number nor ``"kernel"``.
+    """
+    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if scale != "kernel" and not (is_number and 0 < scale < math.inf):  # type: ignore[operator]
+        nearest = closest(str(scale), ("kernel",), most=1)
+        hint = "; did you mean 'kernel'?" if nearest else ""
+        raise InputError(
+            f"coordinate_scale={scale!r} is not possible{hint} (allowed: a positive number, "
+            "or 'kernel' for one over the kernel's area)"
         )

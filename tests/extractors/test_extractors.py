@@ -204,6 +204,10 @@ def test_coordinates_make_position_visible():
         (lambda: CoordConvCNN(ATARI, features_dim=True), "features_dim=True is not possible"),
         (lambda: ImpalaCNN(ATARI, features_dim=-1), "features_dim=-1 is not possible"),
         (lambda: extractor_policy_kwargs("coordconv", coordinate_init="zeros"), "mean 'zero'"),
+        (lambda: extractor_policy_kwargs("coordconv", coordinate_scale="kernal"), "mean 'kernel'"),
+        (lambda: PlaceboCNN(ATARI, coordinate_scale=0), "coordinate_scale=0 is not possible"),
+        (lambda: ImpalaCNN(ATARI, coordinate_scale="kernel"), "need where='first'"),
+        (lambda: extractor_policy_kwargs("cnn", coordinate_scale=0.5), "has no option"),
         (lambda: extractor_policy_kwargs(["cnn"]), r"unknown extractor \['cnn'\]"),
     ],
 )
@@ -313,3 +317,14 @@ def test_impalas_residual_blocks_by_hand():
 def test_options_without_coordinates_are_refused_by_impala():
     with pytest.raises(InputError, match="need where='first' or where='all'"):
         ImpalaCNN(ATARI, with_r=True)
+
+
+@pytest.mark.parametrize("name", ["coordconv-all", "placebo", "impala-coordconv"])
+def test_the_scale_reaches_every_layer_with_extra_channels(name):
+    kwargs = extractor_policy_kwargs(name, coordinate_scale="kernel")
+    extractor = kwargs["features_extractor_class"](ATARI, **kwargs["features_extractor_kwargs"])
+    layers = [part for part in extractor.modules() if hasattr(part, "coordinate_scale")]
+    assert layers
+    for layer in layers:
+        height, width = layer.kernel_size
+        assert layer.coordinate_scale == 1 / (height * width)

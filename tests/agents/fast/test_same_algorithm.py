@@ -22,8 +22,11 @@ OPTIONS = {
 }
 
 
-def build(cls, name, env, extractor="coordconv", shared=True, **options):
-    policy_kwargs = extractor_policy_kwargs(extractor, features_dim=32)
+SCALED = ("coordconv", {"coordinate_scale": "kernel"})
+
+
+def build(cls, name, env, extractor=("coordconv", {}), shared=True, **options):
+    policy_kwargs = extractor_policy_kwargs(extractor[0], features_dim=32, **extractor[1])
     policy_kwargs["share_features_extractor"] = shared
     if cls in (A2C, PPO):
         options["precision"] = "fp32"
@@ -52,7 +55,11 @@ def logged(model):
 # A PPO rollout of 64 steps in minibatches of 24 leaves a last one of 16, as in SB3.
 @pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "unshared"])
-@pytest.mark.parametrize("extractor", ["cnn", "coordconv", "impala-coordconv"])
+@pytest.mark.parametrize(
+    "extractor",
+    [("cnn", {}), ("coordconv", {}), SCALED, ("impala-coordconv", {})],
+    ids=["cnn", "coordconv", "scaled", "impala-coordconv"],
+)
 @pytest.mark.parametrize("name", PAIRS)
 def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared):
     mine, stock = (build(cls, name, make_blinking(), extractor, shared) for cls in PAIRS[name])
@@ -156,7 +163,7 @@ def test_a2c_learns_from_what_its_rollout_has_computed(monkeypatch):
 def test_lost_lives_end_episodes_as_in_sb3():
     models = []
     for cls in PAIRS["a2c"]:
-        model = build(cls, "a2c", AtariVecEnv("Breakout", 4, num_threads=2), "cnn")
+        model = build(cls, "a2c", AtariVecEnv("Breakout", 4, num_threads=2), ("cnn", {}))
         model.learn(1200)
         models.append(model)
     mine, stock = models
