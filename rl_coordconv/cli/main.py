@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "turn sweeps into a report: where, how much, how sure",
     "evaluate": "let a trained agent play, film it, or take its coordinates away",
     "curves": "draw the learning curves of runs",
+    "task": "train on the paper's coordinate tasks",
     "benchmark": "measure layer, environment and training against their peers",
 }
 """Every command and what it does; command ``x`` lives in the module ``rl_coordconv.cli.x``."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-import yaml
 from rich.console import Console
 
+from rl_coordconv.cli.options import parse_options
 from rl_coordconv.errors import InputError
 
 
@@ -92,7 +92,7 @@ def _run_directory(arguments: TrainArguments) -> Any:
     values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
     for name in ("logdir", "resume", "game", "extractor_kwargs", *_OF_THIS_PROCESS):
         del values[name]
-    options = parse_options(arguments.extractor_kwargs)
+    options = parse_options(arguments.extractor_kwargs, example="with_r=true")
     config = resolve_run(arguments.game, extractor_kwargs=options, **values)
     return RunDirectory.create(config, arguments.logdir)
 
@@ -108,23 +108,3 @@ def _refuse_other_flags(arguments: TrainArguments) -> None:
                 f"--{flag} {getattr(arguments, field.name)} cannot be changed with --resume: "
                 "a run keeps the configuration it began with"
             )
-
-
-def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``KEY=VALUE`` pairs; a value is a YAML scalar: true, 0.5, 256 or a word.
-
-    Raises:
-        InputError: no ``=`` in a pair, or the same key twice.
-    """
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError(f"{pair!r} is not of the form KEY=VALUE, for example with_r=true")
-        if key in options:
-            raise InputError(f"option {key!r} is given twice")
-        parsed = yaml.safe_load(value)
-        if not isinstance(parsed, bool | int | float | str):
-            raise InputError(f"the value of {pair!r} is neither a number, true, false nor a word")
-        options[key] = parsed
-    return options

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from rich.console import Console
@@ -19,6 +19,9 @@ from rl_coordconv.environment import describe_environment
 from rl_coordconv.errors import InputError
 from rl_coordconv.files import read_json, write_json
 from rl_coordconv.tasks.config import TaskConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class TaskDirectory:
@@ -77,7 +80,7 @@ class Recorder:
         device: torch.device,
         argv: list[str] | None = None,
     ) -> None:
-        self.directory, self.device = directory, device
+        self.directory, self.device, self._console = directory, device, console
         _remove_earlier(directory)
         write_json(directory.environment_file, describe_environment(device))
         if argv:
@@ -133,6 +136,22 @@ class Recorder:
     def figure_path(self, name: str) -> Path:
         """Return where a figure goes, for example ``figure_path("predictions.png")``."""
         return self.directory.figures / name
+
+    def figure(self, name: str, draw: Callable[[Figure], None]) -> None:
+        """Draw a figure and keep it; without matplotlib say how to get it instead.
+
+        Args:
+            name: of the file, with its ending.
+            draw: draws on an empty `matplotlib.figure.Figure`.
+        """
+        try:
+            from matplotlib.figure import Figure as EmptyFigure
+        except ModuleNotFoundError:
+            self._console.print(f"no {name}: pip install 'rl-coordconv[report]'", markup=False)
+            return
+        figure = EmptyFigure(layout="constrained")
+        draw(figure)
+        figure.savefig(self.figure_path(name), dpi=120)
 
 
 def _remove_earlier(directory: TaskDirectory) -> None:

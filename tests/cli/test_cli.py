@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rl_coordconv.cli import main
-from rl_coordconv.cli.train import parse_options
+from rl_coordconv.cli.options import parse_options
 from rl_coordconv.errors import InputError
 from rl_coordconv.version import __version__
 
@@ -69,7 +69,7 @@ def test_an_unknown_flag_is_refused_with_the_closest(capsys):
 
 def test_options_are_read_as_yaml_scalars():
     pairs = ("with_r=true", "features_dim=256", "coordinate_init=zero", "gain=0.5")
-    assert parse_options(pairs) == {
+    assert parse_options(pairs, example="with_r=true") == {
         "with_r": True, "features_dim": 256, "coordinate_init": "zero", "gain": 0.5,
     }  # fmt: skip
 
@@ -77,7 +77,7 @@ def test_options_are_read_as_yaml_scalars():
 @pytest.mark.parametrize("pairs", [("a=1", "a=2"), ("=1",), ("a",), ("a=[1]",), ("a=",)])
 def test_options_that_make_no_sense_are_refused(pairs):
     with pytest.raises(InputError):
-        parse_options(pairs)
+        parse_options(pairs, example="with_r=true")
 
 
 def test_train_evaluate_and_curves_in_a_row(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,26 @@
+"""The results of a coordinate task."""
+
+from __future__ import annotations
+
+from safetensors.torch import save_file
+
+from rl_coordconv.tasks.recording import Recorder
+from rl_coordconv.tasks.squares.networks import count_parameters
+from rl_coordconv.tasks.squares.training import Fit, Problem
+from rl_coordconv.tasks.task import Results
+
+
+def squares_results(problem: Problem, result: Fit, recorder: Recorder) -> Results:
+    """Keep the weights and return the results by name."""
+    weights = {name: value.cpu() for name, value in problem.network.state_dict().items()}
+    save_file(weights, recorder.directory.model_file)
+    return {
+        f"train_{problem.metric}": result.train_scores.mean().item(),
+        f"test_{problem.metric}": result.test_scores.mean().item(),
+        "parameters": count_parameters(problem.network),
+        "epochs": result.epochs,
+        "train_seconds": round(result.seconds, 2),
+        "seconds_to_solve": None
+        if result.seconds_to_solve is None
+        else round(result.seconds_to_solve, 2),
+    }

@@ -1,0 +1,11 @@
+"""The paper's tasks: python scripts/coordinate_tasks.py --task classification --split quadrant."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs installed or not
+
+from rl_coordconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["task", *sys.argv[1:]]))
