@@ -33,7 +33,7 @@ def draw_classification(figure: Figure, split: str, problem: Problem, result: Fi
         _scatter(left, positions[~found], colour, f"{name}, wrong", marker="x", alpha=0.45)
     _frame(left, "pixels that are found")
     probability = _summed_probability(problem, problem.test)
-    shown = right.imshow(probability, cmap="magma", vmin=0, vmax=1)
+    shown = right.imshow(probability.numpy(), cmap="magma", vmin=0, vmax=1)
     _frame(right, "probability, summed over the test samples", legend=False)
     figure.colorbar(shown, ax=right, shrink=0.8)
 
@@ -71,7 +71,7 @@ def draw_rendering(figure: Figure, split: str, problem: Problem, result: Fit) ->
         (parts.test, result.test_scores),
     ):
         canvas[positions[:, 1], positions[:, 0]] = scores
-    shown = map_axes.imshow(canvas, cmap="viridis", vmin=0, vmax=1)
+    shown = map_axes.imshow(canvas.numpy(), cmap="viridis", vmin=0, vmax=1)
     figure.colorbar(shown, ax=map_axes, shrink=0.6, label="intersection over union")
     means = (result.train_scores.mean(), result.test_scores.mean())
     _frame(map_axes, "train {:.3f}, test {:.3f}".format(*means), legend=False)
@@ -81,7 +81,7 @@ def draw_rendering(figure: Figure, split: str, problem: Problem, result: Fit) ->
     rows = (some.targets[:, 0].cpu(), painted)
     for index, axes in enumerate(small):
         row, column = divmod(index, _EXAMPLES)
-        axes.imshow(rows[row][column], cmap="gray", vmin=0, vmax=1)
+        axes.imshow(rows[row][column].numpy(), cmap="gray", vmin=0, vmax=1)
         _frame(axes, ("test image", "painted")[row] if column == 0 else "", legend=False)
 
 
