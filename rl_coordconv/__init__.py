@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CoordConvCombinedExtractor,
         ImpalaCNN,
         PlaceboCNN,
+        PooledCNN,
         extractor_policy_kwargs,
     )
     from rl_coordconv.layers import AddCoords, CoordConv2d, convert_to_coordconv
@@ -33,6 +34,7 @@ __all__ = [
     "CoordConvCombinedExtractor",
     "ImpalaCNN",
     "PlaceboCNN",
+    "PooledCNN",
     "__version__",
     "convert_to_coordconv",
     "extractor_policy_kwargs",
@@ -49,6 +51,7 @@ _HOMES = {
     "CoordConvCombinedExtractor": "extractors",
     "ImpalaCNN": "extractors",
     "PlaceboCNN": "extractors",
+    "PooledCNN": "extractors",
     "extractor_policy_kwargs": "extractors",
     "AtariVecEnv": "envs",
     "load": "agents.loading",

@@ -51,7 +51,5 @@ if __name__ == "__main__":
     print("| --- | ---: | ---: | ---: |")
     for path in map(Path, sys.argv[1:]):
         differ, active, information = watch(RunDirectory(path))
-        print(
-            f"| {Path(*path.parts[-3:-2])}: {path.name} | {differ:.3f} | {active:.0%} | {information:.4f} nats |",
-            flush=True,
-        )
+        name = f"{path.parts[-3]}: {path.name}" if len(path.parts) > 2 else path.name
+        print(f"| {name} | {differ:.3f} | {active:.0%} | {information:.4f} nats |", flush=True)

@@ -24,7 +24,13 @@ from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
 from rl_coordconv.errors import InputError, unknown_name
-from rl_coordconv.extractors import CoordConvCNN, CoordConvCnnPolicy, ImpalaCNN, PlaceboCNN
+from rl_coordconv.extractors import (
+    CoordConvCNN,
+    CoordConvCnnPolicy,
+    ImpalaCNN,
+    PlaceboCNN,
+    PooledCNN,
+)
 from rl_coordconv.version import __version__
 
 FORMAT_VERSION = 1
@@ -32,7 +38,7 @@ WEIGHTS = "policy.safetensors"
 DESCRIPTION = "policy.json"
 
 _POLICIES = (ActorCriticCnnPolicy, CoordConvCnnPolicy)
-_EXTRACTORS = (NatureCNN, CoordConvCNN, PlaceboCNN, ImpalaCNN)
+_EXTRACTORS = (NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN, ImpalaCNN)
 _ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
 _PLAIN_OPTIONS = ("share_features_extractor", "normalize_images", "ortho_init")
 

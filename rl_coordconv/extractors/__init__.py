@@ -9,7 +9,7 @@ from typing import NoReturn
 from rl_coordconv.errors import closest
 from rl_coordconv.extractors.combined import CoordConvCombinedExtractor
 from rl_coordconv.extractors.impala import ImpalaCNN
-from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN
+from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pairing import initialize_paired_
 from rl_coordconv.extractors.policy import CoordConvCnnPolicy
 from rl_coordconv.extractors.registry import EXTRACTORS, Extractor, extractor_policy_kwargs
@@ -22,6 +22,7 @@ __all__ = [
     "Extractor",
     "ImpalaCNN",
     "PlaceboCNN",
+    "PooledCNN",
     "extractor_policy_kwargs",
     "initialize_paired_",
 ]

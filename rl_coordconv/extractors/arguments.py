@@ -8,7 +8,11 @@ from typing import Any
 from rl_coordconv.errors import InputError, closest
 from rl_coordconv.layers.conv import check_scale
 
-CHOICES = {"where": ("first", "all"), "coordinate_init": ("default", "zero")}
+CHOICES = {
+    "where": ("first", "all"),
+    "coordinate_init": ("default", "zero"),
+    "pooling": ("flatten", "mean", "max"),
+}
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim, is_image_space
-from stable_baselines3.common.torch_layers import CombinedExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from torch import Tensor, nn
 
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors.names import public
-from rl_coordconv.extractors.registry import Extractor, find_extractor
+from rl_coordconv.extractors.registry import find_extractor
 
 
 @public
@@ -58,7 +58,7 @@ class CoordConvCombinedExtractor(CombinedExtractor):
                 f"CoordConvCombinedExtractor needs a Dict of observations, not {observation_space}"
             )
         options = {"features_dim": cnn_output_dim, **(image_options or {})}
-        extractor, kwargs = find_extractor(image_extractor, options)
+        cls, kwargs = find_extractor(image_extractor, options)
         kwargs["normalized_image"] = normalized_image
         # Its own networks are replaced by ours; built for an empty space it makes none.
         super().__init__(spaces.Dict({}), cnn_output_dim, normalized_image)
@@ -67,7 +67,7 @@ class CoordConvCombinedExtractor(CombinedExtractor):
         size, images = 0, 0
         for key, space in observation_space.spaces.items():
             if is_image_space(space, normalized_image=normalized_image):
-                parts[key] = _make_image_extractor(key, space, extractor, kwargs)
+                parts[key] = _make_image_extractor(key, space, cls, kwargs)
                 size += options["features_dim"]
                 images += 1
             else:
@@ -88,9 +88,9 @@ class CoordConvCombinedExtractor(CombinedExtractor):
 
 
 def _make_image_extractor(
-    key: str, space: spaces.Space, extractor: Extractor, kwargs: dict[str, Any]
+    key: str, space: spaces.Space, cls: type[BaseFeaturesExtractor], kwargs: dict[str, Any]
 ) -> nn.Module:
     try:
-        return extractor.cls(space, **kwargs)
+        return cls(space, **kwargs)
     except InputError as error:
         raise InputError(f"observation {key!r}: {error}") from None

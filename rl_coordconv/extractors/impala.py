@@ -14,6 +14,7 @@ from rl_coordconv.errors import InputError
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
+from rl_coordconv.extractors.pooling import Pooling, pool_
 from rl_coordconv.extractors.replacing import (
     CoordinateInit,
     CoordinateScale,
@@ -46,6 +47,7 @@ class ImpalaCNN(NatureCNN):
         with_r: also give the distance from the centre; needs ``where``.
         coordinate_init: as for `CoordConvCNN`; needs ``where``.
         coordinate_scale: as for `CoordConvCNN`; needs ``where``.
+        pooling: as for `PooledCNN`.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -68,13 +70,14 @@ class ImpalaCNN(NatureCNN):
         with_r: bool = False,
         coordinate_init: CoordinateInit = "default",
         coordinate_scale: CoordinateScale = 1.0,
+        pooling: Pooling = "flatten",
     ) -> None:
         options: dict[str, Any] = {
             "with_r": with_r,
             "coordinate_init": coordinate_init,
             "coordinate_scale": coordinate_scale,
         }
-        check_arguments(options | {"features_dim": features_dim})
+        check_arguments(options | {"features_dim": features_dim, "pooling": pooling})
         if where is not None:
             check_arguments({"where": where})
         elif with_r or coordinate_init != "default" or coordinate_scale != 1.0:
@@ -94,7 +97,8 @@ class ImpalaCNN(NatureCNN):
             replace_convolutions(self.cnn, CoordConv2d, where=where, **options)
         with torch.no_grad():
             size = self.cnn(torch.zeros(1, *image.shape)).shape[1]
-        self.linear = nn.Sequential(nn.Linear(size, features_dim), nn.ReLU())
+        linear = nn.Sequential(nn.Linear(size, features_dim), nn.ReLU())
+        self.linear = pool_(self.cnn, linear, pooling)
 
     def apply(self, fn: Callable[[nn.Module], Any]) -> Self:
         """Apply a function to every module; zero coordinate weights survive initialisation."""

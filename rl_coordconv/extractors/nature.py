@@ -12,6 +12,7 @@ from torch import nn
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
+from rl_coordconv.extractors.pooling import Pooling, pool_
 from rl_coordconv.extractors.replacing import (
     CoordinateInit,
     CoordinateScale,
@@ -26,11 +27,51 @@ SMALLEST_SIDE = 36
 """Three convolutions, 8/4, 4/2 and 3/1, shrink 36 pixels to a single one."""
 
 
-class _ExtraChannelCNN(NatureCNN):
-    """NatureCNN with some of its convolutions given extra channels.
+@public
+class PooledCNN(NatureCNN):
+    """NatureCNN with a choice of what becomes of its last maps.
 
     It descends from NatureCNN because only to those stable-baselines3 tells ``normalize_images``.
+
+    Args:
+        observation_space: as `CoordConvCNN`, like the two arguments that follow.
+        features_dim: units of the last layer.
+        normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
+        pooling: ``"flatten"``: the last layer sees every place of every map, as NatureCNN's does;
+            ``"mean"`` or ``"max"``: it sees one number a map, and the network does not know where
+            something is unless the maps themselves say so.
+
+    Shape:
+        (N, channels, height, width), scaled -> (N, features_dim).
+
+    Raises:
+        InputError: the observation space or a value is not allowed.
+
+    Source:
+        Mnih et al. 2015. Global average pooling in agents: Trumpp et al. 2025 (arXiv 2503.05546).
     """
+
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        features_dim: int = 512,
+        normalized_image: bool = False,
+        *,
+        pooling: Pooling = "flatten",
+    ) -> None:
+        check_arguments({"pooling": pooling, "features_dim": features_dim})
+        check_image_space(
+            observation_space,
+            type(self).__name__,
+            smallest_side=SMALLEST_SIDE,
+            normalized_image=normalized_image,
+        )
+        super().__init__(observation_space, features_dim, normalized_image)
+        self.linear = pool_(self.cnn, self.linear, pooling)
+
+
+class _ExtraChannelCNN(PooledCNN):
+    """PooledCNN with some of its convolutions given extra channels."""
 
     layer: ExtraLayer
 
@@ -44,6 +85,7 @@ class _ExtraChannelCNN(NatureCNN):
         with_r: bool = False,
         coordinate_init: CoordinateInit = "default",
         coordinate_scale: CoordinateScale = 1.0,
+        pooling: Pooling = "flatten",
     ) -> None:
         options: dict[str, Any] = {
             "where": where,
@@ -51,14 +93,8 @@ class _ExtraChannelCNN(NatureCNN):
             "coordinate_init": coordinate_init,
             "coordinate_scale": coordinate_scale,
         }
-        check_arguments(options | {"features_dim": features_dim})
-        check_image_space(
-            observation_space,
-            type(self).__name__,
-            smallest_side=SMALLEST_SIDE,
-            normalized_image=normalized_image,
-        )
-        super().__init__(observation_space, features_dim, normalized_image)
+        check_arguments(options)
+        super().__init__(observation_space, features_dim, normalized_image, pooling=pooling)
         self.coordinate_init = coordinate_init
         replace_convolutions(self.cnn, self.layer, **options)
 
@@ -93,6 +129,7 @@ class CoordConvCNN(_ExtraChannelCNN):
         coordinate_scale: what the coordinates, -1 to 1, are multiplied by; ``"kernel"`` for one
             over the kernel's area (1/64 in the first layer), with which Adam and RMSprop do not
             learn the coordinates 64 times as fast as a bias.
+        pooling: as for `PooledCNN`.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).

@@ -12,7 +12,10 @@ from rl_coordconv.errors import InputError, closest, unknown_name
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.names import public
-from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN
+from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
+
+_SHARED = ("features_dim", "pooling")
+_COORDINATES = ("with_r", "coordinate_init", "coordinate_scale")
 
 
 @dataclass(frozen=True)
@@ -23,31 +26,40 @@ class Extractor:
         cls: the features extractor's class.
         fixed: arguments that make the name what it is.
         options: the names of the arguments that are free.
+        flattened: the class where ``pooling`` is ``"flatten"``, which is not told to it; None for
+            the same one.
     """
 
     cls: type[BaseFeaturesExtractor]
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = (
-        "features_dim",
-        "with_r",
-        "coordinate_init",
-        "coordinate_scale",
-    )
+    options: tuple[str, ...] = _SHARED + _COORDINATES
+    flattened: type[BaseFeaturesExtractor] | None = None
+
+    def choose(self, options: Mapping[str, Any]) -> tuple[type[BaseFeaturesExtractor], dict]:
+        """Return the class for these options, and its arguments."""
+        kwargs = {**self.fixed, **options}
+        if self.flattened is None or kwargs.get("pooling", "flatten") != "flatten":
+            return self.cls, kwargs
+        kwargs.pop("pooling", None)
+        return self.flattened, kwargs
 
 
 EXTRACTORS: dict[str, Extractor] = {
-    "cnn": Extractor(NatureCNN, options=("features_dim",)),
+    # The vanilla arm is stable-baselines3's own class wherever that can do what is asked.
+    "cnn": Extractor(PooledCNN, options=_SHARED, flattened=NatureCNN),
     "coordconv": Extractor(CoordConvCNN, {"where": "first"}),
     "coordconv-all": Extractor(CoordConvCNN, {"where": "all"}),
     "placebo": Extractor(PlaceboCNN, {"where": "first"}),
-    "impala": Extractor(ImpalaCNN, options=("features_dim",)),
+    "impala": Extractor(ImpalaCNN, options=_SHARED),
     "impala-coordconv": Extractor(ImpalaCNN, {"where": "first"}),
 }
 """Every extractor by its name."""
 
 
-def find_extractor(name: str, options: Mapping[str, Any]) -> tuple[Extractor, dict[str, Any]]:
-    """Return an extractor and the arguments for its class: what the name fixes, and the options.
+def find_extractor(
+    name: str, options: Mapping[str, Any]
+) -> tuple[type[BaseFeaturesExtractor], dict[str, Any]]:
+    """Return an extractor's class and its arguments: what the name fixes, and the options.
 
     Raises:
         UnknownNameError: no extractor has this name.
@@ -58,7 +70,7 @@ def find_extractor(name: str, options: Mapping[str, Any]) -> tuple[Extractor, di
     extractor = EXTRACTORS[name]
     for option, value in options.items():
         _check_option(name, extractor, option, value)
-    return extractor, {**extractor.fixed, **options}
+    return extractor.choose(options)
 
 
 @public
@@ -75,7 +87,8 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
     Args:
         name: ``cnn`` (SB3's NatureCNN), ``coordconv``, ``coordconv-all``, ``placebo``, ``impala``
             or ``impala-coordconv``.
-        **options: ``features_dim`` (an integer) and, where there are extra channels, ``with_r``
+        **options: ``features_dim`` (an integer), ``pooling`` (``"flatten"``, ``"mean"`` or
+            ``"max"``, see `PooledCNN`) and, where there are extra channels, ``with_r``
             (also the distance from the centre), ``coordinate_init`` (``"default"``, or ``"zero"``
             to begin as the plain network) and ``coordinate_scale`` (1.0, or ``"kernel"``, see
             `CoordConvCNN`).
@@ -87,9 +100,9 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
         UnknownNameError: no extractor has this name; names the closest.
         InputError: an option that it does not have, or a value that is not allowed.
     """
-    extractor, kwargs = find_extractor(name, options)
+    cls, kwargs = find_extractor(name, options)
     return {
-        "features_extractor_class": extractor.cls,
+        "features_extractor_class": cls,
         "features_extractor_kwargs": kwargs,
         "net_arch": [],
     }

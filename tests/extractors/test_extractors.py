@@ -19,6 +19,7 @@ from rl_coordconv.extractors import (
     CoordConvCNN,
     ImpalaCNN,
     PlaceboCNN,
+    PooledCNN,
     extractor_policy_kwargs,
 )
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d, zero_coordinate_weights_
@@ -208,6 +209,8 @@ def test_coordinates_make_position_visible():
         (lambda: PlaceboCNN(ATARI, coordinate_scale=0), "coordinate_scale=0 is not possible"),
         (lambda: ImpalaCNN(ATARI, coordinate_scale="kernel"), "need where='first'"),
         (lambda: extractor_policy_kwargs("cnn", coordinate_scale=0.5), "has no option"),
+        (lambda: extractor_policy_kwargs("cnn", pooling="maen"), "did you mean 'mean'"),
+        (lambda: PooledCNN(ATARI, pooling="avg"), "allowed: 'flatten', 'mean', 'max'"),
         (lambda: extractor_policy_kwargs(["cnn"]), r"unknown extractor \['cnn'\]"),
     ],
 )
@@ -328,3 +331,65 @@ def test_the_scale_reaches_every_layer_with_extra_channels(name):
     for layer in layers:
         height, width = layer.kernel_size
         assert layer.coordinate_scale == 1 / (height * width)
+
+
+POOLED = [("cnn", PooledCNN), ("coordconv", CoordConvCNN), ("placebo", PlaceboCNN)]
+
+
+def build_extractor(name, **options):
+    kwargs = extractor_policy_kwargs(name, **options)
+    return kwargs["features_extractor_class"](ATARI, **kwargs["features_extractor_kwargs"])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+@pytest.mark.parametrize(("name", "cls"), POOLED)
+def test_pooling_leaves_one_number_a_map(name, cls, pooling):
+    extractor = build_extractor(name, pooling=pooling)
+    assert type(extractor) is cls
+    image = torch.rand(3, 4, 84, 84)
+    maps = extractor.cnn[:6](image)
+    assert maps.shape == (3, 64, 7, 7)
+    flat = maps.flatten(2)
+    numbers = flat.mean(dim=2) if pooling == "mean" else flat.max(dim=2).values
+    torch.testing.assert_close(extractor(image), extractor.linear(numbers))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_arms_that_pool_differ_by_the_coordinate_weights_alone(pooling):
+    counts = {
+        name: sum(part.numel() for part in build_extractor(name, pooling=pooling).parameters())
+        for name in ("cnn", "coordconv", "coordconv-all", "placebo")
+    }
+    cnn = 8_224 + 32_832 + 36_928 + 64 * 512 + 512  # three convolutions and the linear layer
+    assert counts == {
+        "cnn": cnn, "coordconv": cnn + 4_096, "coordconv-all": cnn + 7_296, "placebo": cnn + 4_096,
+    }  # fmt: skip
+
+
+def test_without_pooling_the_vanilla_arm_is_sb3s_own_class():
+    for options in ({}, {"pooling": "flatten"}):
+        kwargs = extractor_policy_kwargs("cnn", **options)
+        assert kwargs["features_extractor_class"] is NatureCNN
+        assert kwargs["features_extractor_kwargs"] == {}
+
+
+@pytest.mark.parametrize("name", ["impala", "impala-coordconv"])
+def test_impala_pools_too(name):
+    extractor = build_extractor(name, pooling="mean")
+    image = torch.rand(2, 4, 84, 84)
+    maps = extractor.cnn[:-1](image)
+    assert maps.shape == (2, 32, 11, 11)
+    torch.testing.assert_close(extractor(image), extractor.linear(maps.mean(dim=(2, 3))))
+
+
+def test_without_coordinates_a_mean_does_not_tell_where():
+    def features(name, column):
+        torch.manual_seed(0)
+        image = torch.zeros(1, 4, 84, 84)
+        image[:, :, 40:44, column : column + 4] = 1  # the stride of the convolutions is 8
+        return build_extractor(name, pooling="mean").cnn(image)
+
+    # NatureCNN's strides of 4, 2 and 1: eight pixels on, it is one place further in the maps.
+    torch.testing.assert_close(features("cnn", 32), features("cnn", 40))
+    torch.testing.assert_close(features("placebo", 32), features("placebo", 40))
+    assert not torch.allclose(features("coordconv", 32), features("coordconv", 40))

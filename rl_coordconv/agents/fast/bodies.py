@@ -19,7 +19,8 @@ from rl_coordconv.agents.fast.images import (
     relu_with_map,
 )
 from rl_coordconv.agents.fast.linear import linear
-from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN
+from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN, PooledCNN
+from rl_coordconv.extractors.pooling import GlobalPool
 from rl_coordconv.layers.conv import ExtraChannelConv2d
 
 MAX_PIXEL = 255.0
@@ -27,6 +28,8 @@ _CPU_CHUNK = {torch.float32: 64, torch.bfloat16: 256}
 """Images convolved at once on a CPU: in larger chunks the activations leave its caches, and their
 memory goes back to the operating system after every use (measured, see docs/performance.md)."""
 
+
+_NATURES = (NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN)
 
 FrozenBody = Callable[..., Tensor]
 """Takes images and, if they are to be kept, a list that the activations are appended to."""
@@ -69,14 +72,14 @@ def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float
 
 def is_plain_nature(extractor: Any) -> bool:
     """Tell whether an extractor is NatureCNN or one of ours like it, with nothing changed in it."""
-    if type(extractor) not in (NatureCNN, CoordConvCNN, PlaceboCNN) or has_hooks(extractor):
+    if type(extractor) not in _NATURES or has_hooks(extractor):
         return False
     if any("forward" in vars(module) for module in extractor.modules()):
         return False
-    *pairs, flatten = extractor.cnn
+    *pairs, last = extractor.cnn
     convolutions, activations = pairs[::2], pairs[1::2]
     return (
-        isinstance(flatten, nn.Flatten)
+        type(last) in (nn.Flatten, GlobalPool)
         and all(_is_plain_convolution(module) for module in convolutions)
         and all(type(module) is nn.ReLU for module in activations)
         and [type(module) for module in extractor.linear] == [nn.Linear, nn.ReLU]
@@ -128,6 +131,8 @@ class NatureBody:
     def __init__(self, extractor: Any, dtype: torch.dtype, scale: float) -> None:
         self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
         self._linear: nn.Linear = extractor.linear[0]
+        last = extractor.cnn[-1]
+        self._finish = last if isinstance(last, GlobalPool) else FlattenPlain.apply
         self._dtype, self._scale = dtype, scale
         self.n_kept = len(self._convolutions)
 
@@ -189,17 +194,18 @@ class NatureBody:
             images = images.relu_() if part.extra is None else relu_with_map(images, part.extra)
             if kept is not None:
                 kept.append(images)
-        flat: Tensor = FlattenPlain.apply(images)
+        flat: Tensor = self._finish(images)
         return flat
 
-    @staticmethod
-    def _derive(images: Tensor, convolutions: list[_Convolution], known: Activations) -> Tensor:
+    def _derive(
+        self, images: Tensor, convolutions: list[_Convolution], known: Activations
+    ) -> Tensor:
         """Return what `_convolve` does, from what it has kept."""
         for part, outcome in zip(convolutions, known, strict=True):
             images = KnownConvolution.apply(
                 images, part.weight, part.bias, part.extra, outcome, part.stride
             )
-        flat: Tensor = FlattenPlain.apply(images)
+        flat: Tensor = self._finish(images)
         return flat
 
 

@@ -57,8 +57,15 @@ def logged(model):
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "unshared"])
 @pytest.mark.parametrize(
     "extractor",
-    [("cnn", {}), ("coordconv", {}), SCALED, ("impala-coordconv", {})],
-    ids=["cnn", "coordconv", "scaled", "impala-coordconv"],
+    [
+        ("cnn", {}),
+        ("coordconv", {}),
+        SCALED,
+        ("impala-coordconv", {}),
+        ("cnn", {"pooling": "mean"}),
+        ("coordconv-all", {"pooling": "max"}),
+    ],
+    ids=["cnn", "coordconv", "scaled", "impala-coordconv", "mean", "max"],
 )
 @pytest.mark.parametrize("name", PAIRS)
 def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared):
