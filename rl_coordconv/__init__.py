@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from rl_coordconv.errors import closest
+from rl_coordconv.registration import register_envs
 from rl_coordconv.version import __version__
 
 if TYPE_CHECKING:
     from rl_coordconv.agents.loading import load, load_policy
-    from rl_coordconv.envs import AtariVecEnv
+    from rl_coordconv.envs import AimEnv, AtariVecEnv
     from rl_coordconv.extractors import (
         CoordConvCNN,
         CoordConvCnnPolicy,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddCoords",
+    "AimEnv",
     "AtariVecEnv",
     "CoordConv2d",
     "CoordConvCNN",
@@ -53,10 +55,14 @@ _HOMES = {
     "PlaceboCNN": "extractors",
     "PooledCNN": "extractors",
     "extractor_policy_kwargs": "extractors",
+    "AimEnv": "envs",
     "AtariVecEnv": "envs",
     "load": "agents.loading",
     "load_policy": "agents.loading",
 }
+
+
+register_envs()
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,8 @@ class TrainArguments:
     """
 
     game: str | None = None
-    """The game: Pong, MsPacman, ms_pacman, ALE/Pong-v5, ... Needed unless --resume is given."""
+    """The game: Pong, MsPacman, ms_pacman, ALE/Pong-v5, ..., or Aim, a small one in which position
+    is all that matters. Needed unless --resume is given."""
     extractor: str = "coordconv"
     """cnn, coordconv, coordconv-all, placebo, impala or impala-coordconv."""
     extractor_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,12 @@ from stable_baselines3.common.policies import BasePolicy
 
 from rl_coordconv.agents.portable import load_portable
 from rl_coordconv.devices import resolve_device
-from rl_coordconv.envs import AtariVecEnv, human_normalized_score, reference_scores
+from rl_coordconv.envs import (
+    human_normalized_score,
+    make_vec_env,
+    reference_scores,
+    regions_to_evaluate,
+)
 from rl_coordconv.errors import InputError
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState
@@ -30,7 +36,8 @@ class Evaluation:
     game: str
     num_timesteps: int
     """Agent steps that the agent had been trained for."""
-    protocol: str
+    protocol: str | None
+    """Of an Atari game; None elsewhere."""
     deterministic: bool
     """Whether the most probable action was always taken rather than one sampled."""
     seed: int
@@ -47,6 +54,8 @@ class Evaluation:
     """0 for a random agent, 1 for a human tester; None where no reference score is known."""
     ablated: bool = False
     """Whether the coordinate channels were zeroed while playing."""
+    elsewhere: dict[str, list[float]] = field(default_factory=dict)
+    """Raw returns in regions that training left out, by the region; see `AimEnv`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for ``evaluation.json``."""
@@ -81,15 +90,34 @@ def evaluate_policy_on_games(
         raise InputError(f"episodes {episodes} is not at least 1")
     greedy = config.evaluation.deterministic if deterministic is None else deterministic
     seed = evaluation_seed(config.seed, repetition)
-    protocol = config.protocol.for_evaluation()
-    env = AtariVecEnv(config.game, min(episodes, MAX_ENVS), protocol=protocol, seed=seed)
+    games = partial(_play, policy, config, episodes, seed, greedy, on_step)
+    returns, lengths = games("train")
+    elsewhere = {region: games(region)[0] for region in regions_to_evaluate(config.game)}
+    protocol = config.protocol.name if config.protocol else None
+    return _summarize(config, returns, lengths, num_timesteps=num_timesteps, deterministic=greedy,
+                      seed=seed, protocol=protocol, elsewhere=elsewhere)  # fmt: skip
+
+
+def _play(
+    policy: BasePolicy,
+    config: RunConfig,
+    episodes: int,
+    seed: int,
+    deterministic: bool,
+    on_step: Callable[[], None],
+    region: str,
+) -> tuple[list[float], list[int]]:
+    """Return the raw returns and the lengths of whole games."""
+    protocol = config.protocol.for_evaluation() if config.protocol else None
+    n_envs = min(episodes, MAX_ENVS)
+    env = make_vec_env(config.game, n_envs, protocol=protocol, seed=seed, region=region)
     torch.manual_seed(seed)  # actions are sampled
     try:
         returns, lengths = evaluate_policy(
             policy,
             env,
             n_eval_episodes=episodes,
-            deterministic=greedy,
+            deterministic=deterministic,
             callback=lambda *_: on_step(),
             return_episode_rewards=True,
         )
@@ -97,8 +125,7 @@ def evaluate_policy_on_games(
         env.close()
     assert isinstance(returns, list)
     assert isinstance(lengths, list)
-    return _summarize(config, returns, lengths, num_timesteps=num_timesteps, deterministic=greedy,
-                      seed=seed, protocol=protocol.name)  # fmt: skip
+    return [float(value) for value in returns], lengths
 
 
 def _summarize(
@@ -108,7 +135,7 @@ def _summarize(
     known = config.game in reference_scores()
     return Evaluation(
         game=config.game,
-        returns=[float(value) for value in returns],
+        returns=returns,
         lengths=[int(length) for length in lengths],
         mean=mean,
         median=float(np.median(returns)),

@@ -8,7 +8,7 @@ from typing import Any
 from rl_coordconv.agents.precision import PrecisionRequest, check_request
 from rl_coordconv.agents.presets import load_agent_preset
 from rl_coordconv.devices import resolve_device
-from rl_coordconv.envs import load_protocol, resolve_game
+from rl_coordconv.envs import find_game, is_atari, load_protocol
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.runs import EvaluationConfig, RunConfig
@@ -32,7 +32,8 @@ def resolve_run(
     """Fill in every default and check every value before anything is built.
 
     Args:
-        game: a game's name in any of its spellings, for example ``Pong`` or ``ALE/Pong-v5``.
+        game: a game's name in any of its spellings, for example ``Pong``, ``ALE/Pong-v5`` or
+            ``Aim``.
         extractor: the features extractor's name.
         extractor_kwargs: options of that extractor.
         agent: an agent preset's name, or a path to one's own YAML file.
@@ -41,7 +42,7 @@ def resolve_run(
         seed: the run's seed.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``fp32`` or ``bf16``.
-        protocol: ``deepmind`` or ``machado``.
+        protocol: ``deepmind`` or ``machado``, of an Atari game.
         eval_episodes: whole games played at the end; 0 leaves the evaluation out.
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
 
@@ -49,6 +50,9 @@ def resolve_run(
         UnknownNameError: no such game, extractor, agent or protocol.
         InputError: a value that is not allowed.
     """
+    game = find_game(game)
+    if not is_atari(game) and protocol != "deepmind":
+        raise InputError(f"game {game!r} has no protocol {protocol!r}: only Atari games have any")
     extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
     check_request(precision, resolve_device(device))
     preset = load_agent_preset(agent)
@@ -58,12 +62,12 @@ def resolve_run(
         if value < 1:
             raise InputError(f"{key} {value} is not at least 1")
     return RunConfig.build(
-        game=resolve_game(game).name,
+        game=game,
         extractor=extractor,
         extractor_kwargs=extractor_kwargs or {},
         agent=Path(agent).stem,
         preset=preset.model_copy(update=changes),
-        protocol=load_protocol(protocol),
+        protocol=load_protocol(protocol) if is_atari(game) else None,
         seed=seed,
         precision=precision,
         device=device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from stable_baselines3.common.vec_env import VecEnv
 
-from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.envs import is_atari, make_vec_env
 from rl_coordconv.envs.alternating import AlternatingVecEnv
 from rl_coordconv.errors import InputError
 from rl_coordconv.hardware import available_cores
@@ -39,10 +39,11 @@ def make_training_env(config: RunConfig, device: torch.device, threads: int) -> 
     docs/performance.md).
     """
     n_envs = config.preset.n_envs
-    n_groups = 2 if device.type == "cuda" and n_envs >= 2 * _SMALLEST_GROUP else 1
+    overlaps = device.type == "cuda" and is_atari(config.game)
+    n_groups = 2 if overlaps and n_envs >= 2 * _SMALLEST_GROUP else 1
     sizes = [n_envs // n_groups + (index < n_envs % n_groups) for index in range(n_groups)]
     groups = [
-        AtariVecEnv(config.game, size, protocol=config.protocol, num_threads=min(threads, size))
+        make_vec_env(config.game, size, protocol=config.protocol, num_threads=min(threads, size))
         for size in sizes
     ]
     return groups[0] if n_groups == 1 else AlternatingVecEnv(groups)
@@ -50,4 +51,4 @@ def make_training_env(config: RunConfig, device: torch.device, threads: int) -> 
 
 def env_threads(env: VecEnv) -> int:
     """Return how many threads step environments at the same time."""
-    return max(env.get_attr("num_threads"))
+    return max(env.get_attr("num_threads")) if env.has_attr("num_threads") else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from statistics import fmean
 
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.experiments.evaluate import Ablation, Evaluation
@@ -49,6 +50,8 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         f"{evaluation.mean:.1f}, median {evaluation.median:.1f}, standard deviation "
         f"{evaluation.std:.1f}"
     )
+    for region, returns in evaluation.elsewhere.items():
+        line += f"\n  played {len(returns)} games {region}: mean {fmean(returns):.1f}"
     scores = reference_scores().get(evaluation.game)
     if scores is None or evaluation.human_normalized_mean is None:
         return line

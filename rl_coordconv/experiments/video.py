@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.vec_env import VecEnv
 
-from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.envs import AimEnv, make_vec_env
 from rl_coordconv.errors import InputError, missing_extra
 from rl_coordconv.experiments.evaluate import LoadedAgent
 from rl_coordconv.runs.seeds import evaluation_seed
@@ -58,9 +59,12 @@ def film_game(
         raise InputError(f"the folder {path.parent} for the video does not exist")
     greedy = agent.config.evaluation.deterministic if deterministic is None else deterministic
     seed = evaluation_seed(agent.config.seed, repetition)
-    protocol = agent.config.protocol.for_evaluation()
-    fps = EMULATOR_FRAMES_PER_SECOND / protocol.frame_skip
-    env = AtariVecEnv(agent.config.game, 1, protocol=protocol, seed=seed, render_mode="rgb_array")
+    protocol = agent.config.protocol.for_evaluation() if agent.config.protocol else None
+    if protocol is None:
+        fps = float(AimEnv.metadata["render_fps"])
+    else:
+        fps = EMULATOR_FRAMES_PER_SECOND / protocol.frame_skip
+    env = make_vec_env(agent.config.game, 1, protocol=protocol, seed=seed, render_mode="rgb_array")
     torch.manual_seed(seed)
     try:
         return _film(agent, env, path, fps, greedy)
@@ -68,7 +72,7 @@ def film_game(
         env.close()
 
 
-def _film(agent: LoadedAgent, env: AtariVecEnv, path: Path, fps: float, greedy: bool) -> Film:
+def _film(agent: LoadedAgent, env: VecEnv, path: Path, fps: float, greedy: bool) -> Film:
     observation = env.reset()
     frame = _frame(env)
     writer = _open_writer(path, frame.shape, fps)
@@ -88,7 +92,7 @@ def _film(agent: LoadedAgent, env: AtariVecEnv, path: Path, fps: float, greedy: 
     return Film(score, frames / fps, is_over)
 
 
-def _frame(env: AtariVecEnv) -> np.ndarray:
+def _frame(env: VecEnv) -> np.ndarray:
     image = env.get_images()[0]
     if image is None:
         raise RuntimeError("the environment renders no images")

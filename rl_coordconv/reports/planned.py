@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rl_coordconv.envs import load_suite, resolve_game
+from rl_coordconv.envs import find_game, load_suite
 from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.reports.results import arm_name
 from rl_coordconv.validation import read_yaml
@@ -31,7 +31,7 @@ def _planned(plan: dict[str, object]) -> list[Planned]:
     suite, names = plan.get("suite"), plan.get("games") or ()
     if not isinstance(names, list | tuple):
         raise TypeError("games is not a list")
-    games = list(load_suite(str(suite)).games) if suite else [resolve_game(n).name for n in names]
+    games = list(load_suite(str(suite)).games) if suite else [find_game(n) for n in names]
     options = plan.get("extractor_kwargs") or {}
     agents, extractors, seeds = plan["agents"], plan["extractors"], plan["seeds"]
     if not (

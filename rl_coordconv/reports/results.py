@@ -185,7 +185,7 @@ def load_run(directory: RunDirectory) -> Run:
         returns=returns,
         num_timesteps=status.num_timesteps,
         total_timesteps=config.total_timesteps,
-        protocol=config.protocol.name,
+        protocol=config.protocol.name if config.protocol else None,
         seconds=status.training_seconds,
         error=status.error,
         evaluation=tuple(_read_mapping(directory.evaluation_file).get("returns", ())),

@@ -37,13 +37,14 @@ class RunConfig(BaseModel):
 
     format_version: Literal[1] = 1
     game: str
-    """The game's name as in Gymnasium's ids, for example ``MsPacman``."""
+    """The game's name as in Gymnasium's ids, for example ``MsPacman`` or ``Aim``."""
     extractor: str
     extractor_kwargs: dict[str, bool | int | float | str] = {}
     agent: str
     """The preset's name; its content, with overrides applied, is in ``preset``."""
     preset: AgentPreset
-    protocol: Protocol
+    protocol: Protocol | None
+    """How an Atari game is presented; None for the library's own games."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"

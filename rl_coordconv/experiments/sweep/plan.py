@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.envs import load_suite, resolve_game
+from rl_coordconv.envs import find_game, load_suite
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.files import write_text
@@ -101,7 +101,7 @@ class SweepConfig(BaseModel):
         if self.suite:
             suite = load_suite(self.suite)
             return list(suite.games), self.protocol or suite.protocol
-        names = [resolve_game(game).name for game in self.games]
+        names = [find_game(game) for game in self.games]
         _refuse_repetition("games", names)
         return names, self.protocol or "deepmind"
 
