@@ -1,7 +1,7 @@
 """Aim: an environment in which nothing matters but where something is.
 
 The counterpart in reinforcement learning of coordinate regression and its quadrant split (Liu et
-al. 2018, section 4): same canvas, same square, same quadrant held out.
+al. 2018, section 4): as many places, 56 x 56, and the same quadrant of them held out.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 
 from rl_coordconv.errors import InputError, unknown_name
 
-SIDE = 64
+SIDE = 116
 """Pixels of the canvas's side."""
-RADIUS = 4
-"""The target is a white square of 9 x 9 pixels; its centre keeps so far from the border."""
+RADIUS = 2
+"""The target is a white square of 5 x 5 pixels."""
+MARGIN = 30
+"""A target's centre keeps so far from the border that in NatureCNN, whose last maps see 36 pixels
+at a time, every target is seen by as many places, and as whole: what a map's mean tells of it does
+not depend on where it is. Nearer to the border convolutions without padding tell position without
+any coordinates."""
 COLUMNS = 8
 """How many columns, each 7 of the 56 possible places wide, one can shoot at."""
 SHOTS = 16
@@ -29,8 +34,9 @@ REGIONS = ("train", "held-out", "all")
 Region = Literal["train", "held-out", "all"]
 Image = NDArray[np.uint8]
 
-_WIDTH = (SIDE - 2 * RADIUS) // COLUMNS
-_ZOOM = 6
+_PLACES = 56
+_WIDTH = _PLACES // COLUMNS
+_ZOOM = 4
 _HIT, _MISSED, _GRID = (60, 170, 90), (200, 60, 60), (70, 70, 80)
 
 
@@ -42,7 +48,7 @@ class AimEnv(gym.Env[Image, np.int64]):
     right an answer as above it, where one can train: who has learned *where* columns are hits there
     too, and who has learned which pixels go with which answer has never seen these.
 
-    Observation: (1, 64, 64) uint8, 0 and 255. Action: the column, 0 (left) to 7. Reward: 1 for a
+    Observation: (1, 116, 116) uint8, 0 and 255. Action: the column, 0 (left) to 7. Reward: 1 for a
     hit, else 0. An episode has 16 shots and ends with the last one. The best score is 16; always
     the same column hits 2 of 16 on average over all places.
 
@@ -51,7 +57,7 @@ class AimEnv(gym.Env[Image, np.int64]):
 
     Args:
         region: where targets appear: ``"train"`` for all but the lower right quadrant (both
-            coordinates above 32: 2,407 places), ``"held-out"`` for that one (729), or ``"all"``.
+            coordinates above 58: 2,407 places), ``"held-out"`` for that one (729), or ``"all"``.
         render_mode: ``"rgb_array"`` or None.
 
     Raises:
@@ -95,7 +101,7 @@ class AimEnv(gym.Env[Image, np.int64]):
         return image, float(hit), self._shots_left == 0, False, info | {"hit": hit}
 
     def render(self) -> Image | None:
-        """Return the canvas in colour, six times as large, (384, 384, 3) uint8.
+        """Return the canvas in colour, four times as large, (464, 464, 3) uint8.
 
         Below the canvas's edge the column of the last shot is green after a hit, red after a miss.
         """
@@ -103,7 +109,7 @@ class AimEnv(gym.Env[Image, np.int64]):
             return None
         picture = np.repeat(paint(self._target)[0, :, :, None], 3, axis=2)
         picture = picture.repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)
-        edges = (RADIUS + _WIDTH * np.arange(COLUMNS + 1)) * _ZOOM
+        edges = (MARGIN + _WIDTH * np.arange(COLUMNS + 1)) * _ZOOM
         picture[:, edges] = np.maximum(picture[:, edges], np.array(_GRID, np.uint8))
         if self._last is not None:
             column, hit = self._last
@@ -117,21 +123,21 @@ class AimEnv(gym.Env[Image, np.int64]):
 
 
 def column_of(x: int) -> int:
-    """Return the column, 0 to 7, of a target whose centre is in pixel column ``x``, 4 to 59."""
-    return int((x - RADIUS) // _WIDTH)
+    """Return the column, 0 to 7, of a target whose centre is in pixel column ``x``, 30 to 85."""
+    return int((x - MARGIN) // _WIDTH)
 
 
 def region_places(region: Region) -> NDArray[np.int64]:
     """Return the centres (x, y) of a region's targets in pixels, (places, 2)."""
-    line = np.arange(RADIUS, SIDE - RADIUS)
+    line = np.arange(MARGIN, MARGIN + _PLACES)
     places = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-    is_held_out = (places > SIDE // 2).all(axis=1)
+    is_held_out = (places > MARGIN + _PLACES // 2).all(axis=1)
     chosen = {"all": slice(None), "held-out": is_held_out, "train": ~is_held_out}[region]
     return np.asarray(places[chosen])
 
 
 def paint(target: NDArray[np.int64]) -> Image:
-    """Return the canvas with a target, (1, 64, 64) uint8."""
+    """Return the canvas with a target, (1, 116, 116) uint8."""
     image = np.zeros((1, SIDE, SIDE), np.uint8)
     x, y = target
     image[0, y - RADIUS : y + RADIUS + 1, x - RADIUS : x + RADIUS + 1] = 255

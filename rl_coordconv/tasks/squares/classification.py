@@ -30,7 +30,7 @@ _COORDCONV = {
 }
 _DECONV = {
     DEFAULT: SquaresRecipe(
-        epochs=200, batch_size=16, learning_rate=0.01, width=2, kernel_size=2, schedule="cosine"
+        epochs=100, batch_size=16, learning_rate=0.01, width=2, kernel_size=2, schedule="cosine"
     ),
     # The released README's example; its grid also has widths 1 and 3 and kernels 2 and 4.
     "paper": SquaresRecipe(

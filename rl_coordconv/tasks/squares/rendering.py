@@ -41,7 +41,7 @@ _COORDCONV = {
 }
 _DECONV = {
     DEFAULT: SquaresRecipe(
-        epochs=200, batch_size=16, learning_rate=0.005, width=2, schedule="cosine"
+        epochs=100, batch_size=16, learning_rate=0.005, width=2, kernel_size=2, schedule="cosine"
     ),
     "paper": SquaresRecipe(
         epochs=1000, batch_size=16, learning_rate=0.005, width=2, schedule="step"
