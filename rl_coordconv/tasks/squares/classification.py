@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rl_coordconv.tasks.config import TaskConfig
+from rl_coordconv.tasks.fitting import Problem, Samples, fit
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.squares.canvas import SPLITS, pixel_indices, split_positions
 from rl_coordconv.tasks.squares.figures import draw_classification
@@ -18,7 +19,6 @@ from rl_coordconv.tasks.squares.inputs import position_inputs
 from rl_coordconv.tasks.squares.networks import CoordConvPainter, DeconvPainter
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
 from rl_coordconv.tasks.squares.results import squares_results
-from rl_coordconv.tasks.squares.training import Problem, Samples, fit
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 _COORDCONV = {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rl_coordconv.tasks.fitting import Fit, Problem, Samples
 from rl_coordconv.tasks.squares.canvas import SIDE, split_positions
-from rl_coordconv.tasks.squares.training import Fit, Problem, Samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,29 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rl_coordconv.tasks.task import Recipe
+from rl_coordconv.tasks.fitting import FitRecipe
 
 
-class SquaresRecipe(Recipe):
-    """Adam with the released code's constants; the rest is free.
+class SquaresRecipe(FitRecipe):
+    """What the coordinate tasks leave open besides.
 
     Source: the released code, ``train.py``, ``util.py`` and ``experiment_logs.sh``.
     """
 
-    l2: Annotated[float, Field(ge=0)] = 0.0
-    """Added to the loss: this times the sum of the squared weights of the convolutions."""
     width: Annotated[int, Field(ge=1)] = 1
     """Multiplies the channels, where the network has a choice."""
     kernel_size: Annotated[int, Field(ge=1)] = 3
     """Of the network's convolutions, where it has a choice."""
-    schedule: Literal["constant", "step", "cosine"] = "constant"
-    """step: a tenth after every 200 epochs, four times at most, as the released code's
-    deconvolutions; cosine: down to nothing over all epochs."""
     inputs: Literal["pixels", "scaled"] = "pixels"
     """(x, y) as the network is given it: in pixels, 4 to 59, as the paper does, or scaled to the
     coordinate channels' -1 to 1."""
-    stop_after: Annotated[int, Field(ge=0)] = 0
-    """Stop when so many epochs in a row left no mistake in the training set; 0 never stops."""
     loss: Literal["sigmoid", "mse"] = "sigmoid"
     """Of rendering: cross-entropy or squared error, pixel by pixel."""
     center_loss: Annotated[float, Field(ge=0)] = 0.0

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.config import TaskConfig
+from rl_coordconv.tasks.fitting import Problem, Samples, fit
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.squares.canvas import SIDE, SPLITS, onehot_images, split_positions
 from rl_coordconv.tasks.squares.figures import draw_regression
@@ -23,7 +24,6 @@ from rl_coordconv.tasks.squares.networks import (
 )
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
 from rl_coordconv.tasks.squares.results import squares_results
-from rl_coordconv.tasks.squares.training import Problem, Samples, fit
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 SOLVED_PIXELS = 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from safetensors.torch import save_file
 
+from rl_coordconv.tasks.fitting import Fit, Problem
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.squares.networks import count_parameters
-from rl_coordconv.tasks.squares.training import Fit, Problem
 from rl_coordconv.tasks.task import Results
 
 

@@ -9,10 +9,12 @@ from rich.console import Console
 from torch import nn
 from torch.nn import functional as F
 
+from rl_coordconv.tasks import fitting
 from rl_coordconv.tasks.catalogue import find_task
 from rl_coordconv.tasks.config import resolve_task
+from rl_coordconv.tasks.fitting import Problem, Samples, fit, make_optimizer
 from rl_coordconv.tasks.recording import Recorder, TaskDirectory
-from rl_coordconv.tasks.squares import classification, regression, rendering, training
+from rl_coordconv.tasks.squares import classification, regression, rendering
 from rl_coordconv.tasks.squares.canvas import (
     onehot_images,
     pixel_indices,
@@ -27,7 +29,6 @@ from rl_coordconv.tasks.squares.networks import (
     DeconvPainter,
 )
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
-from rl_coordconv.tasks.squares.training import Problem, Samples, fit, make_optimizer
 
 
 def recipe(**changes):
@@ -78,7 +79,7 @@ def test_pieces_add_up_to_the_batchs_gradient(make):
     network = make()
     problem, optimizer = small_problem(network), SpyOptimizer(network)
     order = torch.arange(20)
-    loss, accuracy = training._train_epoch(problem, problem.train, order, recipe(), optimizer)
+    loss, accuracy = fitting._train_epoch(problem, problem.train, order, recipe(), optimizer)
     assert len(optimizer.seen) == 3  # 8, 8 and 4
     total = 0.0
     for indices, gradients in zip(order.split(8), optimizer.seen, strict=True):
@@ -117,14 +118,14 @@ def test_l2_is_on_the_kernels_of_convolutions_alone():
 )
 def test_schedules(schedule, epoch, factor):
     optimizer = make_optimizer(nn.Linear(1, 1), recipe())
-    training._set_learning_rate(optimizer, recipe(epochs=1000, schedule=schedule), epoch)
+    fitting._set_learning_rate(optimizer, recipe(epochs=1000, schedule=schedule), epoch)
     for group in optimizer.param_groups:
         assert group["lr"] == pytest.approx(0.01 * factor)
 
 
 def test_it_stops_after_so_many_flawless_epochs(recorder, monkeypatch):
     scores = iter([0.5, 1.0, 0.9, 1.0, 1.0, 1.0])
-    monkeypatch.setattr(training, "_train_epoch", lambda *_: (0.0, next(scores)))
+    monkeypatch.setattr(fitting, "_train_epoch", lambda *_: (0.0, next(scores)))
     result = fit(small_problem(CoordConvPainter()), recipe(epochs=6, stop_after=2), 0, recorder)
     assert result.epochs == 5
 
@@ -157,7 +158,7 @@ def test_batch_normalisation_rests_while_scores_are_taken():
     torch.manual_seed(0)
     problem = small_problem(DeconvPainter(1, 2))
     before = problem.network[2].running_mean.clone()
-    training.score_samples(problem, problem.train)
+    fitting.score_samples(problem, problem.train)
     assert torch.equal(problem.network[2].running_mean, before)
     assert problem.network.training
 

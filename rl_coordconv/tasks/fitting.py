@@ -1,4 +1,4 @@
-"""The loop that trains a network on one of the coordinate tasks, and what it measures."""
+"""The loop that trains a network on samples that fit into memory, and what it measures."""
 
 from __future__ import annotations
 
@@ -6,20 +6,34 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from rl_coordconv.tasks.recording import Recorder
-from rl_coordconv.tasks.squares.recipe import SquaresRecipe
+from rl_coordconv.tasks.task import Recipe
 
 BETA2 = 0.99
 """Of Adam, the released code's."""
 _STEP_EPOCHS, _MOST_STEPS = 200, 4
-_CACHED_SAMPLES = 4
-"""Samples whose activations stay in a core's cache: so many at a time go forward and back."""
 _TEST_BATCH = 64
+
+
+class FitRecipe(Recipe):
+    """Adam with the released code's constants; the rest is free.
+
+    Source: the released code, ``train.py`` and ``util.py``.
+    """
+
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    """Added to the loss: this times the sum of the squared weights of the convolutions."""
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    """step: a tenth after every 200 epochs, four times at most, as the released code's
+    deconvolutions; cosine: down to nothing over all epochs."""
+    stop_after: Annotated[int, Field(ge=0)] = 0
+    """Stop when so many epochs in a row left no mistake in the training set; 0 never stops."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,8 @@ class Problem:
         score: (output, targets) -> one number a sample.
         metric: the score's name.
         is_solved: whether a mean score could not be better.
+        cached_samples: samples whose activations stay in a core's cache: on a CPU so many at a
+            time go forward and back.
     """
 
     network: nn.Module
@@ -66,7 +82,8 @@ class Problem:
     loss: Callable[[nn.Module, Samples], tuple[Tensor, Tensor]]
     score: Callable[[Tensor, Tensor], Tensor]
     metric: str
-    is_solved: Callable[[float], bool]
+    is_solved: Callable[[float], bool] = lambda _: False
+    cached_samples: int = 4
 
 
 @dataclass
@@ -86,7 +103,7 @@ class Fit:
     test_scores: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
-def fit(problem: Problem, recipe: SquaresRecipe, seed: int, recorder: Recorder) -> Fit:
+def fit(problem: Problem, recipe: FitRecipe, seed: int, recorder: Recorder) -> Fit:
     """Train a network, log its curves, and score it.
 
     Args:
@@ -126,7 +143,7 @@ def fit(problem: Problem, recipe: SquaresRecipe, seed: int, recorder: Recorder) 
     return result
 
 
-def make_optimizer(network: nn.Module, recipe: SquaresRecipe) -> torch.optim.Adam:
+def make_optimizer(network: nn.Module, recipe: FitRecipe) -> torch.optim.Adam:
     """Return Adam with the recipe's L2 on the kernels of convolutions alone."""
     kernels = [
         layer.weight
@@ -150,13 +167,15 @@ def score_samples(problem: Problem, samples: Samples) -> Tensor:
     with torch.no_grad():
         scores = [
             problem.score(network(piece.inputs), piece.targets)
-            for piece in samples.split(_TEST_BATCH if samples.inputs.is_cuda else _CACHED_SAMPLES)
+            for piece in samples.split(
+                _TEST_BATCH if samples.inputs.is_cuda else problem.cached_samples
+            )
         ]
     network.train()
     return torch.cat(scores)
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: SquaresRecipe, epoch: int) -> None:
+def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: FitRecipe, epoch: int) -> None:
     factor = 1.0
     if recipe.schedule == "step":
         factor = 0.1 ** min((epoch - 1) // _STEP_EPOCHS, _MOST_STEPS)
@@ -170,11 +189,11 @@ def _train_epoch(
     problem: Problem,
     train: Samples,
     order: Tensor,
-    recipe: SquaresRecipe,
+    recipe: FitRecipe,
     optimizer: torch.optim.Optimizer,
 ) -> tuple[float, float]:
     """Return the epoch's mean loss and score, as they were while the weights moved."""
-    size = _piece_size(problem.network, recipe.batch_size, train.inputs.is_cuda)
+    size = _piece_size(problem, recipe.batch_size, train.inputs.is_cuda)
     losses, scores = [], []
     for indices in order.split(recipe.batch_size):
         optimizer.zero_grad()
@@ -188,7 +207,9 @@ def _train_epoch(
     return torch.stack(losses).sum().item() / len(train), torch.cat(scores).mean().item()
 
 
-def _piece_size(network: nn.Module, batch_size: int, on_gpu: bool) -> int:
+def _piece_size(problem: Problem, batch_size: int, on_gpu: bool) -> int:
     """Return how many samples to compute at a time; gradients add up to the batch's."""
-    needs_whole_batch = any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
-    return batch_size if needs_whole_batch or on_gpu else min(batch_size, _CACHED_SAMPLES)
+    needs_whole_batch = any(
+        isinstance(layer, nn.BatchNorm2d) for layer in problem.network.modules()
+    )
+    return batch_size if needs_whole_batch or on_gpu else min(batch_size, problem.cached_samples)
