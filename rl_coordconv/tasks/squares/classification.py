@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.fitting import Problem, Samples, fit
 from rl_coordconv.tasks.recording import Recorder
+from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import SPLITS, pixel_indices, split_positions
 from rl_coordconv.tasks.squares.figures import draw_classification
 from rl_coordconv.tasks.squares.inputs import position_inputs
 from rl_coordconv.tasks.squares.networks import CoordConvPainter, DeconvPainter
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
-from rl_coordconv.tasks.squares.results import squares_results
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 _COORDCONV = {
@@ -86,7 +86,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     recorder.figure(
         "predictions.png", lambda figure: draw_classification(figure, config.split, problem, result)
     )
-    return squares_results(problem, result, recorder)
+    return fit_results(problem, result, recorder)
 
 
 TASK = Task(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rl_coordconv.layers import CoordConv2d
+from rl_coordconv.tasks.networks import draw_weights_
 from rl_coordconv.tasks.squares.canvas import SIDE
 
 
@@ -193,19 +194,3 @@ class CoordConvRenderer(nn.Module):
         center = torch.softmax(center_logits.flatten(1), dim=1)
         image: Tensor = self.brush(center.view_as(center_logits))
         return image
-
-
-def draw_weights_(network: nn.Module) -> None:
-    """Draw the weights of every convolution and linear layer; biases become zero."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            # TensorFlow's he_normal counts the inputs of a transposed convolution's weight
-            # (in, out, k, k) by its second dimension as well.
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return how many trainable numbers a network has."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -15,6 +15,7 @@ from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.fitting import Problem, Samples, fit
 from rl_coordconv.tasks.recording import Recorder
+from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import SIDE, SPLITS, onehot_images, split_positions
 from rl_coordconv.tasks.squares.figures import draw_regression
 from rl_coordconv.tasks.squares.networks import (
@@ -23,7 +24,6 @@ from rl_coordconv.tasks.squares.networks import (
     PooledConvRegressor,
 )
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
-from rl_coordconv.tasks.squares.results import squares_results
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 SOLVED_PIXELS = 1.0
@@ -123,7 +123,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     recorder.figure(
         "predictions.png", lambda figure: draw_regression(figure, config.split, problem, result)
     )
-    return squares_results(problem, result, recorder)
+    return fit_results(problem, result, recorder)
 
 
 TASK = Task(

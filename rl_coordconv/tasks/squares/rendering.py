@@ -15,12 +15,12 @@ from torch.nn import functional as F
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.fitting import Problem, Samples, fit
 from rl_coordconv.tasks.recording import Recorder
+from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import RADIUS, SIDE, SPLITS, split_positions, square_images
 from rl_coordconv.tasks.squares.figures import draw_rendering
 from rl_coordconv.tasks.squares.inputs import position_inputs
 from rl_coordconv.tasks.squares.networks import CoordConvRenderer, DeconvPainter
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
-from rl_coordconv.tasks.squares.results import squares_results
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 SOLVED_IOU = 0.98
@@ -120,7 +120,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     recorder.figure(
         "predictions.png", lambda figure: draw_rendering(figure, config.split, problem, result)
     )
-    return squares_results(problem, result, recorder)
+    return fit_results(problem, result, recorder)
 
 
 TASK = Task(

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from rl_coordconv.layers import CoordConv2d
+from rl_coordconv.tasks.networks import count_parameters
 from rl_coordconv.tasks.squares.networks import (
     ConvRegressor,
     CoordConvPainter,
@@ -13,7 +14,6 @@ from rl_coordconv.tasks.squares.networks import (
     DeconvPainter,
     PooledConvRegressor,
     TiledCoordConv,
-    count_parameters,
 )
 
 PAINTERS = [

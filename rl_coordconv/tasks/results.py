@@ -1,16 +1,16 @@
-"""The results of a coordinate task."""
+"""The results of a training by the common loop."""
 
 from __future__ import annotations
 
 from safetensors.torch import save_file
 
 from rl_coordconv.tasks.fitting import Fit, Problem
+from rl_coordconv.tasks.networks import count_parameters
 from rl_coordconv.tasks.recording import Recorder
-from rl_coordconv.tasks.squares.networks import count_parameters
 from rl_coordconv.tasks.task import Results
 
 
-def squares_results(problem: Problem, result: Fit, recorder: Recorder) -> Results:
+def fit_results(problem: Problem, result: Fit, recorder: Recorder) -> Results:
     """Keep the weights and return the results by name."""
     weights = {name: value.cpu() for name, value in problem.network.state_dict().items()}
     save_file(weights, recorder.directory.model_file)

@@ -1,0 +1,1 @@
+"""Tasks on handwritten digits: what they are, and where they lie scattered."""
