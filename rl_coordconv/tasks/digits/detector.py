@@ -1,0 +1,77 @@
+"""A small region-proposal network, with and without coordinates.
+
+Source: the released code, ``model_builder_faster_rcnn.py``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rl_coordconv.layers import ConstantConv2d, CoordConv2d
+from rl_coordconv.tasks.digits.boxes import N_ANCHORS, make_anchors, move
+from rl_coordconv.tasks.networks import draw_weights_
+
+LAYERS: dict[str, type[nn.Conv2d]] = {
+    "conv": nn.Conv2d,
+    "coordconv": CoordConv2d,
+    "placebo": ConstantConv2d,
+}
+
+
+class Detector(nn.Module):
+    """Propose boxes: where each anchor should be moved to, and whether a digit is there.
+
+    Coordinates come in at three places: the image, the features' first convolution, and the last
+    convolution of the box mover; none in the scorer.
+
+    Shape:
+        (N, 1, 64, 64) -> moves (N, 1521, 4) and scores (N, 1521, 2); score 0 is for a digit, 1 for
+        none.
+
+    Args:
+        model: ``conv``, ``coordconv`` or ``placebo``.
+        width: channels of the convolutions; the released code has 32 (and 64 in the second).
+    """
+
+    anchors: Tensor
+
+    def __init__(self, model: str, width: int = 32) -> None:
+        super().__init__()
+        layer = LAYERS[model]
+        self.body = nn.Sequential(
+            layer(1, width, 5),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 5),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            layer(2 * width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.mover = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            layer(width, 4 * N_ANCHORS, 1),
+        )
+        self.scorer = nn.Conv2d(width, 2 * N_ANCHORS, 1)
+        self.register_buffer("anchors", make_anchors(), persistent=False)
+        draw_weights_(self)
+        last = self.mover[-1]
+        assert isinstance(last, nn.Conv2d)
+        nn.init.zeros_(last.weight)  # every anchor begins where it is
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the moves and the scores of all anchors."""
+        features = self.body(images)
+        return _by_anchor(self.mover(features), 4), _by_anchor(self.scorer(features), 2)
+
+    def boxes(self, moves: Tensor) -> Tensor:
+        """Return the anchors after moves, (N, 1521, 4)."""
+        # The exponential of a stray move must not become infinite.
+        return move(self.anchors, torch.cat((moves[..., :2], moves[..., 2:].clamp(-4, 4)), dim=-1))
+
+
+def _by_anchor(maps: Tensor, numbers: int) -> Tensor:
+    count = len(maps)
+    return maps.permute(0, 2, 3, 1).reshape(count, -1, numbers)

@@ -1,0 +1,1 @@
+"""Two coloured objects on a white canvas: Sort-of-Clevr."""

@@ -1,0 +1,199 @@
+"""Generating two-object images: do their places fill the plane?
+
+Source: Liu et al. 2018, section 7; the details are those of the released ``train_gan.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+from rl_coordconv.tasks.config import TaskConfig
+from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.recording import Recorder
+from rl_coordconv.tasks.shapes.data import Scene
+from rl_coordconv.tasks.shapes.figures import draw_generation
+from rl_coordconv.tasks.shapes.networks import (
+    CoordConvGenerator,
+    DeconvGenerator,
+    Discriminator,
+    draw_noise,
+)
+from rl_coordconv.tasks.shapes.positions import find_objects, spread
+from rl_coordconv.tasks.task import DEFAULT, Metric, Recipe, Results, Task
+
+_TEST_SEED = 2**31
+_BETAS = (0.5, 0.999)
+"""Of Adam, as Radford et al. 2016 train such networks."""
+
+
+class GenerationRecipe(Recipe):
+    """How generator and discriminator are trained; ``learning_rate`` is the generator's."""
+
+    discriminator_learning_rate: Annotated[float, Field(gt=0)]
+    train_images: Annotated[int, Field(ge=1)] = 50_000
+    """Images of an epoch; each is a new one."""
+    side: Literal[16, 32, 64] = 64
+    """Of the canvas, in pixels."""
+    width: Annotated[int, Field(ge=8)] = 512
+    """The generator's widest layer; the discriminator's first has an eighth."""
+    samples: Annotated[int, Field(ge=1)] = 1000
+    """Images to measure the spread on."""
+
+
+_RECIPES = {
+    # Half the side and a quarter of the width, for minutes on a CPU.
+    DEFAULT: GenerationRecipe(
+        epochs=10,
+        batch_size=16,
+        learning_rate=5e-4,
+        discriminator_learning_rate=1e-4,
+        train_images=6400,
+        side=32,
+        width=128,
+    ),
+    # The released README's: a GPU's work.
+    "paper": GenerationRecipe(
+        epochs=50, batch_size=16, learning_rate=5e-4, discriminator_learning_rate=1e-4
+    ),
+}
+
+
+def _recipes(model: str, split: str) -> Mapping[str, GenerationRecipe]:
+    return _RECIPES
+
+
+def make_networks(model: str, recipe: GenerationRecipe) -> tuple[nn.Module, nn.Module]:
+    """Return generator and discriminator."""
+    has_coordinates = model == "coordconv"
+    generator = CoordConvGenerator if has_coordinates else DeconvGenerator
+    discriminator = Discriminator(recipe.side, recipe.width // 8, has_coordinates)
+    return generator(recipe.side, recipe.width), discriminator
+
+
+class _Duel:
+    """Generator against discriminator.
+
+    Args:
+        generator: makes images of noise.
+        discriminator: tells them from real ones.
+        recipe: how both are trained.
+        device: where.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        recipe: GenerationRecipe,
+        device: torch.device,
+    ) -> None:
+        self.generator, self.discriminator = generator.to(device), discriminator.to(device)
+        self._device = device
+        self._generators = torch.optim.Adam(
+            generator.parameters(), lr=recipe.learning_rate, betas=_BETAS
+        )
+        self._discriminators = torch.optim.Adam(
+            discriminator.parameters(), lr=recipe.discriminator_learning_rate, betas=_BETAS
+        )
+
+    def step(self, real: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Update both on a batch of real images; return the discriminator's and the other loss."""
+        real = real.to(self._device)
+        fake = self.generator(draw_noise(len(real), draw).to(self._device))
+        judged = self.discriminator(real), self.discriminator(fake.detach())
+        ones, zeros = torch.ones_like(judged[0]), torch.zeros_like(judged[0])
+        told_apart = cross_entropy(judged[0], ones) + cross_entropy(judged[1], zeros)
+        self._discriminators.zero_grad()
+        told_apart.backward()
+        self._discriminators.step()
+        deceived = cross_entropy(self.discriminator(fake), ones)
+        self._generators.zero_grad()
+        deceived.backward()
+        self._generators.step()
+        return told_apart.detach(), deceived.detach()
+
+    @torch.no_grad()
+    def generate(self, count: int, draw: torch.Generator) -> Tensor:
+        """Return images, with batch statistics as in training."""
+        pieces = draw_noise(count, draw).split(100)
+        return torch.cat([self.generator(piece.to(self._device)).cpu() for piece in pieces])
+
+
+def measure(images: Tensor, scene: Scene) -> dict[str, float]:
+    """Return how many images show both objects, and how their places fill the plane.
+
+    Args:
+        images: (N, 3, side, side) from -1 to 1.
+        scene: what they are of.
+    """
+    centers = find_objects(images, scene)
+    both = ~centers.isnan().flatten(1).any(dim=1)
+    red, blue = (spread(centers[:, index], scene) for index in (0, 1))
+    return {"found": both.float().mean().item(), "spread": (red + blue) / 2}
+
+
+def _train(config: TaskConfig, recorder: Recorder) -> Results:
+    recipe = config.recipe
+    assert isinstance(recipe, GenerationRecipe)
+    scene, draw = Scene(recipe.side), torch.Generator().manual_seed(config.seed)
+    networks = make_networks(config.model, recipe)
+    duel = _Duel(*networks, recipe, recorder.device)
+    steps, began = 0, time.perf_counter()
+    for epoch in range(1, recipe.epochs + 1):
+        losses = []
+        for _ in range(recipe.train_images // recipe.batch_size):
+            losses.append(torch.stack(duel.step(scene.sample(recipe.batch_size, draw), draw)))
+            steps += 1
+        told_apart, deceived = torch.stack(losses).mean(dim=0).tolist()
+        test = torch.Generator().manual_seed(_TEST_SEED)
+        measured = measure(duel.generate(recipe.samples, test), scene)
+        tags = {f"test/{name}": value for name, value in measured.items()}
+        losses_by_tag = {"train/discriminator_loss": told_apart, "train/generator_loss": deceived}
+        recorder.log(steps, losses_by_tag | tags)
+        recorder.show(
+            epoch / recipe.epochs, "spread {spread:.1f}, found {found:.0%}".format(**measured)
+        )
+    seconds = time.perf_counter() - began
+    test = torch.Generator().manual_seed(_TEST_SEED)
+    images, real = duel.generate(recipe.samples, test), scene.sample(recipe.samples, test)
+    recorder.figure("generated.png", lambda figure: draw_generation(figure, images, real, scene))
+    state = duel.generator.state_dict()
+    save_file({name: value.cpu() for name, value in state.items()}, recorder.directory.model_file)
+    measured, reference = measure(images, scene), measure(real, scene)
+    return {
+        "test_found": measured["found"],
+        "test_spread": measured["spread"],
+        "spread_of_real_images": reference["spread"],
+        "relative_spread": measured["spread"] / reference["spread"],
+        "parameters": count_parameters(duel.generator),
+        "epochs": recipe.epochs,
+        "train_seconds": round(seconds, 2),
+    }
+
+
+TASK = Task(
+    name="generation",
+    purpose="from noise to images of a red and a blue object anywhere on the canvas",
+    models={
+        "coordconv": "noise and coordinates at every pixel, then convolutions",
+        "conv": "transposed convolutions",
+    },
+    recipe_type=GenerationRecipe,
+    recipes=_recipes,
+    metrics=(
+        Metric(
+            "relative_spread",
+            "spread of places, of real images'",
+            {("conv", "all"): "collapses to a ring", ("coordconv", "all"): "covers more"},
+        ),
+    ),
+    train=_train,
+)
