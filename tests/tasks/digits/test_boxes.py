@@ -1,0 +1,65 @@
+"""Boxes by hand: anchors, moves, overlaps, suppression."""
+
+import pytest
+import torch
+
+from rl_coordconv.tasks.digits.boxes import (
+    clip,
+    make_anchors,
+    move,
+    moves_between,
+    pairwise_iou,
+    suppress,
+)
+
+
+def test_nine_anchors_at_every_place():
+    anchors = make_anchors()
+    assert anchors.shape == (13 * 13 * 9, 4)
+    assert anchors[0].tolist() == [8, 8, 15, 15]
+    assert anchors[5].tolist() == [8, 8, 20, 25]
+    assert anchors[9].tolist() == [8, 12, 15, 15]  # the next place to the right
+    assert anchors[-1].tolist() == [56, 56, 25, 25]
+    # The features of the first place see pixels 0 to 16: their middle is where the anchors lie.
+    assert anchors[:, :2].mean().item() == 32
+
+
+def test_moves_and_back():
+    before = torch.tensor([[10.0, 20.0, 4.0, 8.0]])
+    moves = torch.tensor([[0.5, -0.25, 0.0, torch.log(torch.tensor(2.0))]])
+    after = move(before, moves)
+    torch.testing.assert_close(after, torch.tensor([[12.0, 18.0, 4.0, 16.0]]))
+    torch.testing.assert_close(moves_between(before, after), moves)
+
+
+def test_overlaps_by_hand():
+    boxes = torch.tensor([[5.0, 5.0, 10.0, 10.0], [5.0, 10.0, 10.0, 10.0], [50.0, 50.0, 4.0, 4.0]])
+    overlap = pairwise_iou(boxes, boxes)
+    expected = torch.tensor([[1.0, 1 / 3, 0.0], [1 / 3, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    torch.testing.assert_close(overlap, expected)
+    both = pairwise_iou(boxes[None].expand(2, -1, -1), boxes[None, :1].expand(2, -1, -1))
+    assert both.shape == (2, 3, 1)
+    nothing = torch.tensor([[0.0, 5.0, 0.0, 10.0]])
+    assert pairwise_iou(boxes, nothing).max() == 0
+
+
+def test_boxes_are_cut_at_the_edge():
+    boxes = torch.tensor([[0.0, 60.0, 10.0, 20.0], [-20.0, 5.0, 10.0, 4.0]])
+    assert clip(boxes, 64).tolist() == [[2.5, 57.0, 5.0, 14.0], [0.0, 5.0, 0.0, 4.0]]
+
+
+def test_the_better_of_two_boxes_on_one_place_is_kept():
+    boxes = torch.tensor([[5.0, 5, 10, 10], [5.0, 6, 10, 10], [30.0, 30, 10, 10], [5.0, 5, 10, 11]])
+    scores = torch.tensor([0.8, 0.9, 0.1, 0.7])
+    # Overlap of the first two: 90 / 110 = 0.82; of the second and the last: 9.5 of 11.5.
+    assert suppress(boxes, scores, 0.8, 10).tolist() == [1, 2]
+    assert suppress(boxes, scores, 0.85, 10).tolist() == [1, 0, 2]
+    assert suppress(boxes, scores, 0.85, 2).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_suppression_at_its_limits(threshold):
+    boxes = make_anchors()[:9]
+    kept = suppress(boxes, torch.arange(9.0), threshold, 10)
+    assert kept[0] == 8
+    assert len(kept) == (1 if threshold == 0 else 9)

