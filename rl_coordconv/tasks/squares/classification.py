@@ -17,7 +17,11 @@ from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import SPLITS, pixel_indices, split_positions
 from rl_coordconv.tasks.squares.figures import draw_classification
 from rl_coordconv.tasks.squares.inputs import position_inputs
-from rl_coordconv.tasks.squares.networks import CoordConvPainter, DeconvPainter
+from rl_coordconv.tasks.squares.networks import (
+    CoordConvPainter,
+    DeconvPainter,
+    begin_with_differences_,
+)
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
@@ -46,7 +50,10 @@ def _recipes(model: str, split: str) -> Mapping[str, SquaresRecipe]:
 def make_network(model: str, recipe: SquaresRecipe) -> nn.Module:
     """Build the network of a model."""
     if model == "coordconv":
-        return CoordConvPainter(recipe.width)
+        painter = CoordConvPainter(recipe.width)
+        if recipe.begin_with_differences:
+            begin_with_differences_(painter)
+        return painter
     return DeconvPainter(recipe.width, recipe.kernel_size)
 
 

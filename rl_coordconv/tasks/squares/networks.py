@@ -60,6 +60,20 @@ class CoordConvPainter(nn.Sequential):
         draw_weights_(self)
 
 
+def begin_with_differences_(painter: CoordConvPainter) -> None:
+    """Let the first layer see (x, y) minus the pixel's own coordinates, and nothing else, at first.
+
+    Drawn freely, the layer answers to the place itself as well, and what the network learns of the
+    places it is shown need not hold elsewhere: it can be right on every training place and wrong
+    on half of a quadrant it has never seen. No parameter is added and none is held: the weights
+    are free to leave where they begin.
+    """
+    first = painter[0]
+    assert isinstance(first, TiledCoordConv)
+    with torch.no_grad():
+        first.coordinate_weight.copy_(-first.image_weight)
+
+
 class DeconvPainter(nn.Sequential):
     """Paint at (x, y) by six transposed convolutions: the baseline without coordinates.
 

@@ -22,6 +22,9 @@ class SquaresRecipe(FitRecipe):
     inputs: Literal["pixels", "scaled"] = "pixels"
     """(x, y) as the network is given it: in pixels, 4 to 59, as the paper does, or scaled to the
     coordinate channels' -1 to 1."""
+    begin_with_differences: bool = False
+    """Of painting with coordinates: the first layer's coordinate weights begin as the negatives of
+    its weights for (x, y), so that it begins by comparing where a pixel is with where to paint."""
     loss: Literal["sigmoid", "mse"] = "sigmoid"
     """Of rendering: cross-entropy or squared error, pixel by pixel."""
     center_loss: Annotated[float, Field(ge=0)] = 0.0

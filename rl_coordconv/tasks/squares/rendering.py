@@ -19,7 +19,11 @@ from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import RADIUS, SIDE, SPLITS, split_positions, square_images
 from rl_coordconv.tasks.squares.figures import draw_rendering
 from rl_coordconv.tasks.squares.inputs import position_inputs
-from rl_coordconv.tasks.squares.networks import CoordConvRenderer, DeconvPainter
+from rl_coordconv.tasks.squares.networks import (
+    CoordConvRenderer,
+    DeconvPainter,
+    begin_with_differences_,
+)
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
@@ -56,7 +60,10 @@ def _recipes(model: str, split: str) -> Mapping[str, SquaresRecipe]:
 def make_network(model: str, recipe: SquaresRecipe) -> nn.Module:
     """Build the network of a model."""
     if model == "coordconv":
-        return CoordConvRenderer(recipe.width, recipe.kernel_size)
+        renderer = CoordConvRenderer(recipe.width, recipe.kernel_size)
+        if recipe.begin_with_differences:
+            begin_with_differences_(renderer.painter)
+        return renderer
     return DeconvPainter(recipe.width, recipe.kernel_size)
 
 
