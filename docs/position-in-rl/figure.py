@@ -48,8 +48,8 @@ def interval(values):
 
 
 def print_table(shares):
-    print("| pooling | extractor | seeds | hits in training's places | hits in the held-out quadrant"
-          " | half of the hits after (shots, median) | seconds |")  # fmt: skip
+    print("| pooling | extractor | seeds | hits in training's places | hits in the held-out "
+          "quadrant | half of the hits after (shots, median) | seconds |")  # fmt: skip
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for pooling in POOLINGS:
         for arm in ARMS:

@@ -27,7 +27,13 @@ from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 _COORDCONV = {
     DEFAULT: SquaresRecipe(
-        epochs=50, batch_size=16, learning_rate=0.005, inputs="scaled", stop_after=2
+        epochs=12,
+        batch_size=16,
+        learning_rate=0.005,
+        schedule="cosine",
+        inputs="scaled",
+        begin_with_differences=True,
+        stop_after=2,
     ),
     # experiment_logs.sh and the released README, with its 7,553 parameters.
     "paper": SquaresRecipe(epochs=100, batch_size=16, learning_rate=0.005, l2=0.001),

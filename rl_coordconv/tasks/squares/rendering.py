@@ -36,6 +36,7 @@ _COORDCONV = {
         batch_size=16,
         learning_rate=0.005,
         inputs="scaled",
+        begin_with_differences=True,
         center_loss=0.1,
         schedule="cosine",
         stop_after=2,

@@ -6,6 +6,7 @@ from torch import nn
 
 from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.squares.inputs import position_inputs
 from rl_coordconv.tasks.squares.networks import (
     ConvRegressor,
     CoordConvPainter,
@@ -14,7 +15,9 @@ from rl_coordconv.tasks.squares.networks import (
     DeconvPainter,
     PooledConvRegressor,
     TiledCoordConv,
+    begin_with_differences_,
 )
+from rl_coordconv.tasks.squares.recipe import SquaresRecipe
 
 PAINTERS = [
     (lambda: CoordConvPainter(), 7_553),
@@ -75,3 +78,16 @@ def test_weights_are_drawn_as_he_et_al_do():
     layer = DeconvPainter(2, 3)[4]  # 128 to 128 channels, 3x3
     assert layer.weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
     assert layer.bias.abs().max() == 0
+
+
+def test_beginning_with_differences_makes_the_first_layer_compare_places():
+    painter = CoordConvPainter()
+    begin_with_differences_(painter)
+    places = torch.tensor([[10.0, 50.0], [13.0, 45.0]])
+    recipe = SquaresRecipe(epochs=1, batch_size=1, learning_rate=0.1, inputs="scaled")
+    seen = painter[0](position_inputs(places, recipe))
+    # Nothing at the place itself, and the same at the same distance from it.
+    assert torch.allclose(seen[0, :, 50, 10], torch.zeros(32), atol=1e-6)
+    assert torch.allclose(seen[0, :, 50 + 6, 10 - 2], seen[1, :, 45 + 6, 13 - 2], atol=1e-6)
+    assert seen[0, :, 50 + 6, 10 - 2].abs().max() > 0.01
+    assert count_parameters(painter) == 7_553
