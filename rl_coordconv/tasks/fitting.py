@@ -71,7 +71,7 @@ class Problem:
         loss: (network, samples) -> the mean loss and the network's detached output.
         score: (output, targets) -> one number a sample.
         metric: the score's name.
-        is_solved: whether a mean score could not be better.
+        is_solved: whether a mean score could not be better; None where there is no such thing.
         cached_samples: samples whose activations stay in a core's cache: on a CPU so many at a
             time go forward and back.
     """
@@ -82,7 +82,7 @@ class Problem:
     loss: Callable[[nn.Module, Samples], tuple[Tensor, Tensor]]
     score: Callable[[Tensor, Tensor], Tensor]
     metric: str
-    is_solved: Callable[[float], bool] = lambda _: False
+    is_solved: Callable[[float], bool] | None = None
     cached_samples: int = 4
 
 
@@ -117,7 +117,7 @@ def fit(problem: Problem, recipe: FitRecipe, seed: int, recorder: Recorder) -> F
     train, test = problem.train.to(device), problem.test.to(device)
     optimizer = make_optimizer(network, recipe)
     shuffle = torch.Generator().manual_seed(seed)
-    result, flawless = Fit(), 0
+    result, flawless, is_solved = Fit(), 0, problem.is_solved or _never
     for epoch in range(1, recipe.epochs + 1):
         _set_learning_rate(optimizer, recipe, epoch)
         began = time.perf_counter()
@@ -126,7 +126,7 @@ def fit(problem: Problem, recipe: FitRecipe, seed: int, recorder: Recorder) -> F
         result.seconds += time.perf_counter() - began
         result.epochs = epoch
         test_score = score_samples(problem, test).mean().item()
-        if result.seconds_to_solve is None and problem.is_solved(test_score):
+        if result.seconds_to_solve is None and is_solved(test_score):
             result.seconds_to_solve = result.seconds
         steps = epoch * math.ceil(len(train) / recipe.batch_size)
         name = problem.metric
@@ -135,7 +135,7 @@ def fit(problem: Problem, recipe: FitRecipe, seed: int, recorder: Recorder) -> F
         recorder.show(
             epoch / recipe.epochs, f"{name}: train {train_score:.3f} test {test_score:.3f}"
         )
-        flawless = flawless + 1 if problem.is_solved(train_score) else 0
+        flawless = flawless + 1 if is_solved(train_score) else 0
         if recipe.stop_after and flawless >= recipe.stop_after:
             break
     result.train_scores = score_samples(problem, train).cpu()
@@ -173,6 +173,10 @@ def score_samples(problem: Problem, samples: Samples) -> Tensor:
         ]
     network.train()
     return torch.cat(scores)
+
+
+def _never(_: float) -> bool:
+    return False
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: FitRecipe, epoch: int) -> None:

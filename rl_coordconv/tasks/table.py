@@ -25,7 +25,8 @@ class Row:
     Attributes:
         scores: of the test samples, a number a seed.
         train_scores: of the training samples.
-        solved: seeds that solved the test samples at some time.
+        solved: seeds that solved the test samples at some time; None where a task knows no such
+            thing.
         seconds: of training until then, or altogether where that never came; the median.
         paper: what the paper reports, in words.
         label: the score's name and unit.
@@ -37,7 +38,7 @@ class Row:
     parameters: int
     train_scores: tuple[float, ...]
     scores: tuple[float, ...]
-    solved: int
+    solved: int | None
     seconds: float
     paper: str
     label: str
@@ -79,6 +80,7 @@ def table_rows(plan: Sequence[tuple[Task, TaskConfig]], output: Path) -> list[Ro
 
 def _row(task: Task, model: str, split: str, results: list[dict[str, Any]]) -> Row:
     metric = task.metrics[0]
+    can_be_solved = any("seconds_to_solve" in one for one in results)
     to_solve = [one.get("seconds_to_solve") for one in results]
     spent = [
         one.get("train_seconds", one["seconds"]) if seconds is None else seconds
@@ -92,7 +94,7 @@ def _row(task: Task, model: str, split: str, results: list[dict[str, Any]]) -> R
         parameters=results[0]["parameters"],
         train_scores=tuple(one[train_key] for one in results if train_key in one),
         scores=tuple(one[metric.key] for one in results),
-        solved=sum(seconds is not None for seconds in to_solve),
+        solved=sum(seconds is not None for seconds in to_solve) if can_be_solved else None,
         seconds=statistics.median(spent),
         paper=metric.paper.get((model, split), ""),
         label=metric.label,
@@ -110,7 +112,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    never = "" if row.solved else " (not solved)"
+    never = " (not solved)" if row.solved == 0 else ""
     return [
         f"{row.task}, {row.label}",
         row.split,
@@ -120,7 +122,7 @@ def _cells(row: Row) -> list[str]:
         _summary(row.scores),
         str(len(row.scores)),
         row.paper,
-        f"{row.solved} of {len(row.scores)}",
+        "" if row.solved is None else f"{row.solved} of {len(row.scores)}",
         f"{row.seconds:,.1f} s{never}",
     ]
 

@@ -113,6 +113,9 @@ def test_the_table_says_what_was_reached_and_what_it_cost():
     solved = markdown_table([row(), row(model="deconv", seconds=6.0)])
     assert "trained 3 times as long\n" in solved
     assert "trained" not in markdown_table([deconv])  # nothing to compare with
+    unsolvable = markdown_table([row(solved=None), row(solved=None, model="conv")])
+    assert unsolvable.splitlines()[2].endswith(" | 100 % |  | 2.0 s |")
+    assert "trained" not in unsolvable
 
 
 def test_the_table_needs_every_model_on_both_splits():

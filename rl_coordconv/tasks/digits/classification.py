@@ -21,7 +21,7 @@ from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
 _RECIPES = {
-    DEFAULT: FitRecipe(epochs=10, batch_size=64, learning_rate=0.002, l2=1e-4, schedule="cosine")
+    DEFAULT: FitRecipe(epochs=40, batch_size=64, learning_rate=0.002, l2=1e-4, schedule="cosine")
 }
 _FIRST: dict[str, type[nn.Conv2d]] = {
     "conv": nn.Conv2d,

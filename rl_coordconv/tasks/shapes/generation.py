@@ -78,7 +78,7 @@ def make_networks(model: str, recipe: GenerationRecipe) -> tuple[nn.Module, nn.M
     return generator(recipe.side, recipe.width), discriminator
 
 
-class _Duel:
+class Duel:
     """Generator against discriminator.
 
     Args:
@@ -122,9 +122,10 @@ class _Duel:
 
     @torch.no_grad()
     def generate(self, count: int, draw: torch.Generator) -> Tensor:
-        """Return images, with batch statistics as in training."""
+        """Return images from -1 to 1, with batch statistics as in training."""
         pieces = draw_noise(count, draw).split(100)
-        return torch.cat([self.generator(piece.to(self._device)).cpu() for piece in pieces])
+        images = torch.cat([self.generator(piece.to(self._device)).cpu() for piece in pieces])
+        return images.clamp(-1, 1)
 
 
 def measure(images: Tensor, scene: Scene) -> dict[str, float]:
@@ -145,7 +146,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     assert isinstance(recipe, GenerationRecipe)
     scene, draw = Scene(recipe.side), torch.Generator().manual_seed(config.seed)
     networks = make_networks(config.model, recipe)
-    duel = _Duel(*networks, recipe, recorder.device)
+    duel = Duel(*networks, recipe, recorder.device)
     steps, began = 0, time.perf_counter()
     for epoch in range(1, recipe.epochs + 1):
         losses = []

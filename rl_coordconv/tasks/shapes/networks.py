@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rl_coordconv.layers import AddCoords, CoordConv2d
+from rl_coordconv.tasks.networks import draw_weights_
 
 NOISE = 256
 """Numbers that an image is made of, each from -1 to 1."""
@@ -51,8 +52,12 @@ class DeconvGenerator(nn.Sequential):
 class CoordConvGenerator(nn.Module):
     """The noise at every pixel beside its coordinates, then convolutions at full size.
 
+    Nothing bounds its output, as in the released code, where the discriminator sees this network's
+    images before the tanh: behind one, pixels far beyond +-1 learn nothing any more, and within a
+    few hundred steps every image is one saturated colour.
+
     Shape:
-        (N, 256) -> (N, 3, side, side) from -1 to 1.
+        (N, 256) -> (N, 3, side, side), -1 to 1 once it has learned.
 
     Args:
         side: of the image.
@@ -73,8 +78,8 @@ class CoordConvGenerator(nn.Module):
             *(nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)),
             *(nn.Conv2d(w, w, 3, padding=1), nn.ReLU(inplace=True)),
             nn.Conv2d(w, 3, 1),
-            nn.Tanh(),
         )
+        draw_weights_(self)
 
     def forward(self, noise: Tensor) -> Tensor:
         """Return images."""

@@ -11,7 +11,7 @@ from rl_coordconv.tasks.config import resolve_task
 from rl_coordconv.tasks.networks import count_parameters
 from rl_coordconv.tasks.run import run_task
 from rl_coordconv.tasks.shapes.data import Scene
-from rl_coordconv.tasks.shapes.generation import measure
+from rl_coordconv.tasks.shapes.generation import Duel, make_networks, measure
 from rl_coordconv.tasks.shapes.networks import (
     NOISE,
     CoordConvGenerator,
@@ -99,9 +99,20 @@ def test_every_size_fits(side):
     for generator in (DeconvGenerator(side, 32), CoordConvGenerator(side, 32)):
         images = generator(noise)
         assert images.shape == (2, 3, side, side)
-        assert images.abs().max() <= 1
     for coordinates in (False, True):
         assert Discriminator(side, 8, coordinates)(images).shape == (2,)
+
+
+@pytest.mark.parametrize("model", ["conv", "coordconv"])
+def test_only_the_transposed_convolutions_end_in_a_tanh(model):
+    recipe = find_task("generation").recipes(model, "all")["default"]
+    recipe = recipe.model_copy(update={"side": 16, "width": 32})
+    generator, discriminator = make_networks(model, recipe)
+    last = [layer for layer in generator.modules() if hasattr(layer, "weight")][-1]
+    torch.nn.init.constant_(last.bias, 30.0)  # far beyond every colour
+    assert (generator(draw_noise(2, draw())).max() > 1) == (model == "coordconv")
+    duel = Duel(generator, discriminator, recipe, torch.device("cpu"))
+    assert duel.generate(2, draw()).max() == 1
 
 
 def test_the_noise_is_the_same_at_every_pixel():
