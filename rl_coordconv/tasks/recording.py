@@ -151,7 +151,7 @@ class Recorder:
             return
         figure = EmptyFigure(layout="constrained")
         draw(figure)
-        figure.savefig(self.figure_path(name), dpi=120)
+        figure.savefig(self.figure_path(name), dpi=120, bbox_inches="tight")
 
 
 def _remove_earlier(directory: TaskDirectory) -> None:

@@ -20,7 +20,7 @@ _EXAMPLES = 4
 
 def draw_classification(figure: Figure, split: str, problem: Problem, result: Fit) -> None:
     """Draw which pixels are found, and where the test samples' probability lies."""
-    figure.set_size_inches(8, 4.3)
+    figure.set_size_inches(8, 4.6)
     left, right = figure.subplots(1, 2)
     parts = split_positions(split)
     for positions, scores, colour, name in (
@@ -40,7 +40,7 @@ def draw_classification(figure: Figure, split: str, problem: Problem, result: Fi
 
 def draw_regression(figure: Figure, split: str, problem: Problem, result: Fit) -> None:
     """Draw the predicted positions of the training and of the test samples."""
-    figure.set_size_inches(8, 4.3)
+    figure.set_size_inches(8, 4.6)
     parts = split_positions(split)
     for axes, positions, samples, scores, colour, name in zip(
         figure.subplots(1, 2),
