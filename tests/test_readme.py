@@ -8,6 +8,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf8")
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"] + [
+    str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))
+]
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -24,7 +27,7 @@ def test_there_are_examples():
     assert len(EXAMPLES) == 3
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/environments.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text(encoding="utf8")
     links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
@@ -65,13 +68,13 @@ def test_every_extractor_is_in_the_table_with_its_size():
 
 
 def test_no_absolute_path_of_a_machine_and_no_secret_workplace():
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+    for name in DOCUMENTS:
         assert not re.search(r"(?<![\w.])/(home|root|tmp|Users)/", (ROOT / name).read_text())
 
 
 def test_the_presets_are_those_the_readme_names():
     names = {path.stem for path in (ROOT / "agents").glob("*.yaml")}
-    assert names == {"a2c", "ppo", "ppo-short"}
+    assert names == {"a2c", "ppo", "ppo-short", "ppo-aim"}
     for name in names:
         assert f"`{name}`" in README
         assert yaml.safe_load((ROOT / "agents" / f"{name}.yaml").read_text())["algorithm"] in (
