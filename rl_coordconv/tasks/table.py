@@ -86,7 +86,8 @@ def _row(task: Task, model: str, split: str, results: list[dict[str, Any]]) -> R
         one.get("train_seconds", one["seconds"]) if seconds is None else seconds
         for one, seconds in zip(results, to_solve, strict=True)
     ]
-    train_key = metric.key.replace("test_", "train_")
+    # What is measured of nothing but new samples has no counterpart in training.
+    train_key = "train_" + metric.key.removeprefix("test_")
     return Row(
         task=task.name,
         model=model,

@@ -20,6 +20,7 @@ from rl_coordconv.tasks.shapes.networks import (
     draw_noise,
 )
 from rl_coordconv.tasks.shapes.positions import find_objects, spread
+from rl_coordconv.tasks.table import table_rows
 
 
 def draw(seed=0):
@@ -137,6 +138,8 @@ def test_the_duel_trains_to_its_results(tmp_path, model):
         results["test_spread"] / results["spread_of_real_images"]
     )
     assert (directory.figures / "generated.png").stat().st_size > 5_000
+    (row,) = table_rows([(task, config)], tmp_path)
+    assert (row.scores, row.train_scores, row.solved) == ((results["relative_spread"],), (), None)
     directory.results_file.unlink()
     again = run_task(task, config, tmp_path, Console(quiet=True))[1]
     assert again["test_spread"] == results["test_spread"]
