@@ -11,26 +11,28 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.digits.data import CLASSES, Digits, load_digits
+from rl_coordconv.tasks.digits.layers import Coordinates, draw_digit_weights_, layer_of
 from rl_coordconv.tasks.fitting import FitRecipe, Problem, Samples, fit
-from rl_coordconv.tasks.networks import draw_weights_
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
 
+
+class DigitsRecipe(FitRecipe):
+    """How the classifier is trained."""
+
+    coordinates: Coordinates = "plain"
+    """plain or scaled, see `Coordinates`."""
+
+
 _RECIPES = {
-    DEFAULT: FitRecipe(epochs=40, batch_size=64, learning_rate=0.002, l2=1e-4, schedule="cosine")
-}
-_FIRST: dict[str, type[nn.Conv2d]] = {
-    "conv": nn.Conv2d,
-    "coordconv": CoordConv2d,
-    "placebo": ConstantConv2d,
+    DEFAULT: DigitsRecipe(epochs=40, batch_size=64, learning_rate=0.002, l2=1e-4, schedule="cosine")
 }
 
 
-def _recipes(model: str, split: str) -> Mapping[str, FitRecipe]:
+def _recipes(model: str, split: str) -> Mapping[str, DigitsRecipe]:
     return _RECIPES
 
 
@@ -42,11 +44,12 @@ class DigitClassifier(nn.Sequential):
 
     Args:
         model: ``conv``, ``coordconv`` or ``placebo``: what the first layer is.
+        coordinates: how they come in there.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, coordinates: Coordinates = "plain") -> None:
         super().__init__(
-            _FIRST[model](1, 16, 3, padding=1),
+            layer_of(model, coordinates)(1, 16, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
             nn.Conv2d(16, 32, 3, padding=1),
@@ -58,7 +61,7 @@ class DigitClassifier(nn.Sequential):
             nn.Flatten(),
             nn.Linear(64, CLASSES),
         )
-        draw_weights_(self)
+        draw_digit_weights_(self, coordinates)
 
 
 def _samples(digits: Digits) -> Samples:
@@ -75,10 +78,10 @@ def _is_right(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _train(config: TaskConfig, recorder: Recorder) -> Results:
-    assert isinstance(config.recipe, FitRecipe)
+    assert isinstance(config.recipe, DigitsRecipe)
     train, test = load_digits()
     problem = Problem(
-        network=DigitClassifier(config.model),
+        network=DigitClassifier(config.model, config.recipe.coordinates),
         train=_samples(train),
         test=_samples(test),
         loss=_loss,
@@ -97,7 +100,7 @@ TASK = Task(
         "coordconv": "the same with coordinates in the first layer",
         "placebo": "the same with constant channels in the first layer",
     },
-    recipe_type=FitRecipe,
+    recipe_type=DigitsRecipe,
     recipes=_recipes,
     metrics=(
         Metric(

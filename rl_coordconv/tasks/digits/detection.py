@@ -20,6 +20,7 @@ from rl_coordconv.tasks.digits.boxes import clip, pairwise_iou, suppress
 from rl_coordconv.tasks.digits.data import load_digits
 from rl_coordconv.tasks.digits.detector import Detector
 from rl_coordconv.tasks.digits.figures import draw_detection
+from rl_coordconv.tasks.digits.layers import Coordinates
 from rl_coordconv.tasks.digits.sampling import detection_loss
 from rl_coordconv.tasks.digits.scattered import SEEN, Fields, scatter
 from rl_coordconv.tasks.networks import count_parameters
@@ -38,6 +39,8 @@ class DetectionRecipe(Recipe):
     test_fields: Annotated[int, Field(ge=1)] = 1000
     width: Annotated[int, Field(ge=1)] = 32
     """Channels of the convolutions."""
+    coordinates: Coordinates = "plain"
+    """plain or scaled, see `Coordinates`."""
 
 
 _RECIPES = {
@@ -98,7 +101,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     train_digits, test_digits = load_digits()
     train = scatter(train_digits, recipe.train_fields, _TRAIN_SEED)
     test = scatter(test_digits, recipe.test_fields, _TEST_SEED)
-    detector = Detector(config.model, recipe.width).to(device)
+    detector = Detector(config.model, recipe.width, recipe.coordinates).to(device)
     optimizer = torch.optim.Adam(detector.parameters(), lr=recipe.learning_rate)
     draw = torch.Generator().manual_seed(config.seed)
     steps, seconds, iou = 0, 0.0, 0.0

@@ -8,15 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d
 from rl_coordconv.tasks.digits.boxes import N_ANCHORS, make_anchors, move
-from rl_coordconv.tasks.networks import draw_weights_
-
-LAYERS: dict[str, type[nn.Conv2d]] = {
-    "conv": nn.Conv2d,
-    "coordconv": CoordConv2d,
-    "placebo": ConstantConv2d,
-}
+from rl_coordconv.tasks.digits.layers import Coordinates, draw_digit_weights_, layer_of
 
 
 class Detector(nn.Module):
@@ -32,13 +25,14 @@ class Detector(nn.Module):
     Args:
         model: ``conv``, ``coordconv`` or ``placebo``.
         width: channels of the convolutions; the released code has 32 (and 64 in the second).
+        coordinates: how they come in.
     """
 
     anchors: Tensor
 
-    def __init__(self, model: str, width: int = 32) -> None:
+    def __init__(self, model: str, width: int = 32, coordinates: Coordinates = "plain") -> None:
         super().__init__()
-        layer = LAYERS[model]
+        layer = layer_of(model, coordinates)
         self.body = nn.Sequential(
             layer(1, width, 5),
             nn.ReLU(inplace=True),
@@ -56,7 +50,7 @@ class Detector(nn.Module):
         )
         self.scorer = nn.Conv2d(width, 2 * N_ANCHORS, 1)
         self.register_buffer("anchors", make_anchors(), persistent=False)
-        draw_weights_(self)
+        draw_digit_weights_(self, coordinates)
         last = self.mover[-1]
         assert isinstance(last, nn.Conv2d)
         nn.init.zeros_(last.weight)  # every anchor begins where it is

@@ -7,16 +7,20 @@ import torch
 from rich.console import Console
 
 from rl_coordconv.errors import MissingExtraError
+from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.catalogue import find_task
 from rl_coordconv.tasks.config import resolve_task
 from rl_coordconv.tasks.digits import classification, data, detection
 from rl_coordconv.tasks.digits.boxes import make_anchors
 from rl_coordconv.tasks.digits.data import Digits, load_digits
 from rl_coordconv.tasks.digits.detector import Detector
+from rl_coordconv.tasks.digits.layers import draw_digit_weights_, layer_of
 from rl_coordconv.tasks.digits.sampling import choose, detection_loss
 from rl_coordconv.tasks.digits.scattered import scatter
 from rl_coordconv.tasks.networks import count_parameters
 from rl_coordconv.tasks.run import run_task
+
+MODELS = ("conv", "coordconv", "placebo")
 
 
 def test_the_digits_are_mnists_and_parted_evenly():
@@ -176,5 +180,36 @@ def test_every_model_trains_to_its_results(tmp_path, few_digits, name, model):
 
 
 def test_the_models_differ_by_the_coordinate_weights_alone():
-    counts = {m: count_parameters(classification.DigitClassifier(m)) for m in classification._FIRST}
+    counts = {m: count_parameters(classification.DigitClassifier(m)) for m in MODELS}
     assert counts["coordconv"] == counts["placebo"] == counts["conv"] + 2 * 9 * 16
+
+
+def test_scaled_coordinates_leave_the_image_as_it_is_without_them():
+    def draw(model, coordinates):
+        torch.manual_seed(0)
+        layer = layer_of(model, coordinates)(1, 2000, 3)
+        draw_digit_weights_(layer, coordinates)
+        return layer.requires_grad_(False)
+
+    plain = draw("conv", "plain").weight.std()  # he_normal: the root of 2 / 9
+    assert plain == pytest.approx((2 / 9) ** 0.5, rel=0.03)
+    for model in ("coordconv", "placebo"):
+        beside, scaled = draw(model, "plain"), draw(model, "scaled")
+        assert beside.image_weight.std() == pytest.approx((2 / 27) ** 0.5, rel=0.03)
+        assert scaled.image_weight.std() == pytest.approx(plain.item(), rel=0.03)
+        assert (beside.coordinate_scale, scaled.coordinate_scale) == (1.0, 1 / 9)
+    assert torch.equal(draw("conv", "scaled").weight, draw("conv", "plain").weight)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [classification.DigitClassifier, lambda m, c: Detector(m, 8, c)],
+    ids=["digits", "boxes"],
+)
+def test_the_recipe_decides_how_coordinates_come_in(make):
+    def scales(coordinates):
+        return {layer.coordinate_scale for layer in make("coordconv", coordinates).modules()
+                if isinstance(layer, CoordConv2d)}  # fmt: skip
+
+    assert scales("plain") == {1.0}
+    assert scales("scaled") in ({1 / 9}, {1 / 25, 1 / 9, 1.0})
