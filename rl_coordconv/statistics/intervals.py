@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,7 +44,11 @@ def mean_and_error(values: Numbers) -> tuple[float, float]:
     # The mean of n equal floats can differ from them in the last bit; that is not variation.
     if np.ptp(values) == 0:
         return float(values[0]), 0.0
-    return float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
+    # The square of a tiny number is zero; a power of two scales without rounding.
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    scaled = np.ldexp(values, -exponent)
+    error = float(scaled.std(ddof=1)) / len(values) ** 0.5
+    return math.ldexp(float(scaled.mean()), exponent), math.ldexp(error, exponent)
 
 
 def t_interval(mean: float, error: float, n: int, confidence: float) -> Interval:

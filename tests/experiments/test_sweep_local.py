@@ -131,6 +131,10 @@ def is_training(run, other_than):
     return status.state is RunState.RUNNING and status.pid != other_than
 
 
+def has_trained_since(run, when):
+    return run.metrics_file.stat().st_mtime > when and read_metrics(run.metrics_file)
+
+
 def last_step(run):
     """Return the newest row's step; 0 where the checkpoint was older than the first row."""
     return max((row["step"] for row in read_metrics(run.metrics_file)), default=0)
@@ -147,7 +151,9 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, 
         runs = wait_for(lambda: begun(output))
         victim = runs[0].status().pid
         os.kill(victim, signal.SIGKILL)
+        killed_at = time.time()
         wait_for(lambda: is_training(runs[0], other_than=victim))
+        wait_for(lambda: has_trained_since(runs[0], killed_at))
         assert runs[0].status().resumes == 0  # it had no checkpoint to resume from
         command.process.kill()
         command.process.wait()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rl_coordconv.errors import InputError
@@ -101,9 +101,15 @@ def test_swapping_the_arms_flips_the_verdict(values, margin):
     assert back.p_value == pytest.approx(forth.p_value)
 
 
+def far_from_underflow(x):
+    return x if abs(x) > 1e-290 else 0.0
+
+
 @given(differences, st.floats(0, 5), st.sampled_from([0.125, 0.5, 4.0, 1024.0]))
+@example([0.0, 0.0, 8.5e-165], 0.0, 1024.0)
 @settings(deadline=None, max_examples=60)
 def test_the_unit_does_not_matter(values, margin, factor):
+    values, margin = [far_from_underflow(value) for value in values], far_from_underflow(margin)
     scaled = decide([value * factor for value in values], margin * factor)
     assert scaled.verdict == decide(values, margin).verdict
 
