@@ -28,10 +28,15 @@ see docs/performance.md."""
 
 _IMAGES = 64
 _ROUNDS = 3
-_LARGEST_ERROR = 0.02
-"""Of the features, relative to their norm. bf16 keeps 8 bits: one rounding is 0.002 on average."""
-_SMALLEST_COSINE = 0.995
-"""Between the gradients in bf16 and in fp32."""
+_LARGEST_ERROR = 0.05
+"""Of the features, relative to their norm. bf16 keeps 8 bits: one rounding is 0.002 on average, and
+through new and trained networks it adds up to between 0.002 and 0.027."""
+_SMALLEST_COSINE = 0.9
+"""Between the gradients in bf16 and in fp32.
+
+Rounding turns units near zero on or off, which tilts the gradients of 64 random images: the cosine
+of new and trained networks is 0.961 to 0.9997, see docs/performance.md. A limit within that range
+would choose the format by the seed, and refuse to resume what it had begun."""
 
 
 @dataclass(frozen=True)
