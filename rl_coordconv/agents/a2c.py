@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import stable_baselines3
 import torch
 
 from rl_coordconv.agents.fast.activations import RolloutActivations
+from rl_coordconv.agents.fast.deciding import Decider
 from rl_coordconv.agents.fast.losses import A2C_STATISTICS, a2c_loss
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
@@ -25,10 +24,11 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
 
     Args:
         *args: as ``stable_baselines3.A2C``.
-        precision: ``fp32``, ``bf16`` for the convolutional body alone, or ``auto``; what was
-            decided and why is in `chosen_precision`.
+        precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the convolutional body alone;
+            or ``auto``, bf16 where that is faster and right. What was decided and why is in
+            `chosen_precision`.
         cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
-            CUDA graphs. Off by default: not yet tried on a GPU.
+            CUDA graphs; without effect elsewhere. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.A2C``.
 
     Raises:
@@ -39,13 +39,13 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
         Mnih et al. 2016 (arXiv 1602.01783); stable-baselines3 2.9.2, a2c/a2c.py.
     """
 
-    def _new_activations(self) -> RolloutActivations | None:
+    def _new_activations(self, decider: Decider) -> RolloutActivations | None:
         count = self.n_steps * self.n_envs
         if self._graphs is not None or self.device.type != "cpu" or count > MOST_KEPT:
             return None
-        if self._network().n_kept == 0:
+        if not decider.is_known or decider.n_kept == 0:
             return None
-        return RolloutActivations(self.policy.parameters())
+        return RolloutActivations(decider.is_current)
 
     def train(self) -> None:
         """Update the policy once from the whole rollout buffer."""
@@ -55,9 +55,11 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
             return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        loss_of = partial(a2c_loss, weights=self._loss_weights())
-        batch = buffer.everything()
-        row = self._compute_gradients(loss_of, batch, known=buffer.take_activations())
+        known = buffer.take_activations()
+        # A network that is not known may draw random numbers in the order of its samples.
+        in_order = self._network().is_known
+        batch = buffer.everything() if in_order else next(buffer.minibatches())
+        row, _ = self._compute_gradients(a2c_loss, batch, known=known)
         self._take_step()
         self._n_updates += 1
         # The one moment that waits for the device.

@@ -13,14 +13,17 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
-from rl_coordconv.agents.fast.collecting import Collector, Decide
+from rl_coordconv.agents.fast.collecting import Collector
+from rl_coordconv.agents.fast.deciding import Decider
 from rl_coordconv.agents.fast.eligibility import why_not_fast
-from rl_coordconv.agents.fast.graphs import Graphs
+from rl_coordconv.agents.fast.graphs import Graphs, capture_on
 from rl_coordconv.agents.fast.losses import LossWeights
 from rl_coordconv.agents.fast.memory import keep_freed_memory
-from rl_coordconv.agents.fast.network import Evaluate, FastNetwork, sample
+from rl_coordconv.agents.fast.network import Evaluate, FastNetwork
 from rl_coordconv.agents.fast.optimizers import step
+from rl_coordconv.agents.fast.pipelining import PipelinedCollection, may_pipeline
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer, Minibatch
+from rl_coordconv.agents.fast.updating import LossOf, may_record, replay_gradients
 from rl_coordconv.agents.precision import (
     Precision,
     PrecisionRequest,
@@ -28,7 +31,10 @@ from rl_coordconv.agents.precision import (
     choose_precision,
 )
 
-LossOf = Callable[..., tuple[Tensor, Tensor]]
+
+def make_graphs(device: torch.device) -> Graphs | None:
+    """Return what records a model's functions; None on a device without CUDA graphs."""
+    return Graphs(capture_on(device)) if device.type == "cuda" else None
 
 
 class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
@@ -42,7 +48,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
     def __init__(
         self,
         *args: Any,
-        precision: PrecisionRequest = "auto",
+        precision: PrecisionRequest = "fp32",
         cuda_graphs: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -58,7 +64,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         super()._setup_model()
         check_request(self.precision, self.device)
         self._chosen_precision = None
-        self._graphs = Graphs(self.policy, self.device) if self.cuda_graphs else None
+        self._graphs = make_graphs(self.device) if self.cuda_graphs else None
         if why_not_fast(self) is None:
             self.rollout_buffer = self._make_buffer()
             if self.device.type == "cpu":
@@ -131,40 +137,29 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         assert self._last_obs is not None, "No previous observation was provided"
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
+        rollout_buffer.graphs = self._graphs
         callback.on_rollout_start()
-        evaluate = self._frozen_network()
-        rollout_buffer.activations = self._new_activations()
-        decide = self._make_decide(evaluate, rollout_buffer.activations)
-        collector = Collector(self, env, rollout_buffer, callback, evaluate, decide)
-        if not collector.collect(n_rollout_steps):
+        collector = Collector(self, env, rollout_buffer, callback)
+        collection = PipelinedCollection(collector) if may_pipeline(collector) else collector
+        if not collection.collect(n_rollout_steps):
             return False
-        assert self._last_episode_starts is not None
-        last_values = collector.values_of(self._last_obs)
-        rollout_buffer.compute_returns_and_advantage(
-            last_values, self._last_episode_starts, self._graphs
-        )
-        self._check_finite(rollout_buffer)
+        rollout_buffer.activations = collector.decider.activations
+        self._finish_rollout(collector)
         callback.on_rollout_end()
         return True
 
-    def _new_activations(self) -> RolloutActivations | None:
+    def _finish_rollout(self, collector: Collector) -> None:
+        """Compute returns and advantages, and show the callback what has become of the rollout."""
+        buffer: Any = collector.buffer
+        last_values = collector.decider.values_of(collector.locals["new_obs"])
+        dones = collector.locals["dones"]
+        buffer.compute_returns_and_advantage(last_values=last_values, dones=dones)
+        self._check_finite(buffer)
+        collector.callback.update_locals(collector.describe_end(last_values))
+
+    def _new_activations(self, decider: Decider) -> RolloutActivations | None:
         """Return where to keep the rollout's activations, if the update can use them."""
         return None
-
-    def _make_decide(self, evaluate: Evaluate, activations: RolloutActivations | None) -> Decide:
-        @torch.no_grad()
-        def decide(images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            kept = None if activations is None else activations.new_decision()
-            log_probs, values = evaluate(images, kept)
-            actions, chosen = sample(log_probs, noise)
-            return actions, values, chosen
-
-        graphs = self._graphs
-        if graphs is None:
-            return decide
-        # Recorded with the casts of the weights, because frozen copies would not stay in place.
-        evaluate = self._network()
-        return lambda images, noise: graphs.call("decide", decide, images, noise)  # type: ignore[return-value]
 
     @staticmethod
     def _check_finite(buffer: DeviceRolloutBuffer) -> None:
@@ -185,35 +180,35 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         batch: Minibatch,
         *limits: Tensor,
         known: Activations | None = None,
-    ) -> Tensor:
-        """Leave the clipped gradients in the parameters; return the loss's statistics.
+        may_learn: Callable[[Tensor], bool] = lambda _: True,
+    ) -> tuple[Tensor, bool]:
+        """Leave the clipped gradients in the parameters.
 
         Args:
-            loss_of: the loss and its statistics for heads, minibatch and limits.
+            loss_of: the loss and its statistics for heads, minibatch, weights and limits.
             batch: the steps to learn from.
             *limits: what else changes from update to update.
             known: the batch's activations, if the same weights have computed them already.
+            may_learn: says whether the statistics allow a step.
+
+        Returns:
+            The loss's statistics, and whether a step is allowed. Where it is not, eager code leaves
+            the gradients as they were.
         """
-        parameters = list(self.policy.parameters())
-
-        def compute(*tensors: Tensor) -> tuple[Tensor, ...]:
-            part = Minibatch(*tensors[:6])
-            for parameter in parameters:
-                parameter.grad = None
-            loss, statistics = loss_of(self._network()(part.images, known), part, *tensors[6:])
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
-            return (statistics, *(part.grad for part in parameters if part.grad is not None))
-
-        inputs = (*batch.tensors(), *limits)
-        if self._graphs is None:
-            return compute(*inputs)[0]
-        fixed = (self._loss_weights(), self.max_grad_norm, self.chosen_precision.name)
-        statistics, *gradients = self._graphs.call(f"gradients {fixed}", compute, *inputs)
-        trained = [parameter for parameter in parameters if parameter.grad is not None]
-        for parameter, gradient in zip(trained, gradients, strict=True):
-            parameter.grad = gradient
-        return statistics.clone()  # the next replay overwrites it
+        policy, network, weights = self.policy, self._network(), self._loss_weights()
+        if self._graphs is not None and may_record(policy, network):
+            statistics = replay_gradients(
+                self._graphs, policy, network, loss_of, batch, weights, limits,
+                self.max_grad_norm, self.chosen_precision.name,
+            )  # fmt: skip
+            return statistics, may_learn(statistics)
+        loss, statistics = loss_of(network(batch.images, known), batch, weights, *limits)
+        if not may_learn(statistics):
+            return statistics, False
+        policy.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), self.max_grad_norm)
+        return statistics, True
 
     def _take_step(self) -> None:
         step(self.policy.optimizer)

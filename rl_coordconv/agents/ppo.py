@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from rl_coordconv.agents.fast.losses import PPO_STATISTICS, ppo_loss
-from rl_coordconv.agents.fast.network import Heads
-from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer, Minibatch
+from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
 
 _KL = PPO_STATISTICS.index("approx_kl")
@@ -26,10 +25,11 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
 
     Args:
         *args: as ``stable_baselines3.PPO``.
-        precision: ``fp32``, ``bf16`` for the convolutional body alone, or ``auto``; what was
-            decided and why is in `chosen_precision`.
+        precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the convolutional body alone;
+            or ``auto``, bf16 where that is faster and right. What was decided and why is in
+            `chosen_precision`.
         cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
-            CUDA graphs. Off by default: not yet tried on a GPU.
+            CUDA graphs; without effect elsewhere. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.PPO``.
 
     Raises:
@@ -60,6 +60,10 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
             is_within_limit = self._train_epoch(buffer, limits, epochs[-1])
             self._n_updates += 1
             if not is_within_limit:
+                if self.verbose >= 1:
+                    kl = epochs[-1][-1][_KL].item()
+                    step = len(epochs) - 1
+                    print(f"Early stopping at step {step} due to reaching max kl: {kl:.2f}")
                 break
         self._log(buffer, epochs)
         self.logger.record("train/clip_range", clip_range)
@@ -70,21 +74,19 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
         self, buffer: DeviceRolloutBuffer, limits: list[Tensor], statistics: list[Tensor]
     ) -> bool:
         """Go through the buffer once; return False where the policy has moved too far."""
-        weights = self._loss_weights()
-
-        def loss_of(heads: Heads, batch: Minibatch, *ranges: Tensor) -> tuple[Tensor, Tensor]:
-            return ppo_loss(heads, batch, weights, *ranges)
-
         for batch in buffer.minibatches(self.batch_size):
-            row = self._compute_gradients(loss_of, batch, *limits)
+            row, may_learn = self._compute_gradients(
+                ppo_loss, batch, *limits, may_learn=self._is_near
+            )
             statistics.append(row)
-            # Without a limit on the divergence nothing here waits for the device.
-            if self.target_kl is not None and row[_KL].item() > 1.5 * self.target_kl:
-                if self.verbose >= 1:
-                    print(f"Early stopping at a KL divergence of {row[_KL].item():.2f}")
+            if not may_learn:
                 return False
             self._take_step()
         return True
+
+    def _is_near(self, statistics: Tensor) -> bool:
+        # Without a limit on the divergence nothing here waits for the device.
+        return self.target_kl is None or not statistics[_KL].item() > 1.5 * self.target_kl
 
     def _log(self, buffer: DeviceRolloutBuffer, epochs: list[list[Tensor]]) -> None:
         stacked = torch.stack([row for epoch in epochs for row in epoch])

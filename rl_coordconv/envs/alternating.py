@@ -12,6 +12,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import (
     VecEnv,
@@ -34,6 +35,10 @@ class AlternatingVecEnv(VecEnv):
     Raises:
         InputError: no group, or groups whose spaces differ.
     """
+
+    may_step_groups = True
+    """That stepping every group and joining what they return is all that a step does; of this very
+    class, a subclass would have to say so itself."""
 
     def __init__(self, groups: Sequence[VecEnv]) -> None:
         if not groups:
@@ -79,16 +84,36 @@ class AlternatingVecEnv(VecEnv):
         return np.concatenate(observations)
 
     def step_async(self, actions: NDArray[np.integer]) -> None:
-        """Start a step in every group."""
+        """Start a step in every group, or in none.
+
+        Args:
+            actions: (n_envs, ...), in the action space.
+
+        Raises:
+            InputError: there are too few or too many, or one is not in the action space.
+        """
         actions = np.asarray(actions)
         if len(actions) != self.num_envs:
             raise InputError(f"{len(actions)} actions for {self.num_envs} environments")
+        # Before the first group is sent its own: it could not be stopped any more.
+        check_discrete_actions(actions, self.action_space)
         for group, part in zip(self.groups, self.slices, strict=True):
             group.step_async(actions[part])
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish it."""
-        return join_steps([group.step_wait() for group in self.groups])
+        return self.join([group.step_wait() for group in self.groups])
+
+    @staticmethod
+    def join(steps: Sequence[VecEnvStepReturn]) -> VecEnvStepReturn:
+        """Put the groups' results of one step side by side."""
+        observations, rewards, dones, infos = zip(*steps, strict=True)
+        return (
+            np.concatenate(observations),
+            np.concatenate(rewards),
+            np.concatenate(dones),
+            [info for group in infos for info in group],
+        )
 
     def close(self) -> None:
         """Close every group."""
@@ -142,12 +167,20 @@ class AlternatingVecEnv(VecEnv):
         return self._get_indices(indices)
 
 
-def join_steps(steps: Sequence[VecEnvStepReturn]) -> VecEnvStepReturn:
-    """Put several groups' results of one step side by side."""
-    observations, rewards, dones, infos = zip(*steps, strict=True)
-    return (
-        np.concatenate(observations),
-        np.concatenate(rewards),
-        np.concatenate(dones),
-        [info for group in infos for info in group],
-    )
+def check_discrete_actions(actions: NDArray[Any], space: gym.Space) -> None:
+    """Refuse actions that are not integers in a Discrete space; others are not looked at.
+
+    Raises:
+        InputError: names the first action that is not allowed, and what is.
+    """
+    if not isinstance(space, spaces.Discrete):
+        return
+    if not np.issubdtype(actions.dtype, np.integer):
+        raise InputError(f"actions are {actions.dtype}, not integers")
+    first, last = int(space.start), int(space.start + space.n - 1)
+    wrong = np.flatnonzero((actions < first) | (actions > last))
+    if len(wrong):
+        raise InputError(
+            f"action {actions.flat[wrong[0]]} of environment {wrong[0]} is not between {first} and "
+            f"{last}"
+        )

@@ -110,30 +110,40 @@ class ImpalaCNN(NatureCNN):
 def _make_stages(inputs: int) -> nn.Sequential:
     stages = []
     for channels in CHANNELS:
-        stages.append(_Stage(inputs, channels))
+        stages.append(Stage(inputs, channels))
         inputs = channels
     return nn.Sequential(*stages, nn.ReLU(), nn.Flatten())
 
 
-class _Stage(nn.Module):
+class Stage(nn.Module):
+    """A convolution, a pooling by two and two residual blocks."""
+
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, channels, 3, padding=1)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.first_block = _ResidualBlock(channels)
-        self.second_block = _ResidualBlock(channels)
+        self.first_block = ResidualBlock(channels)
+        self.second_block = ResidualBlock(channels)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return maps of half the height and width."""
         images = self.pool(self.conv(images))
         return self.second_block(self.first_block(images))
 
 
-class _ResidualBlock(nn.Module):
+class ResidualBlock(nn.Module):
+    """Two convolutions beside the identity."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first_conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.second_conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return maps of the same shape."""
         inner = self.first_conv(torch.relu(images))
         return images + self.second_conv(torch.relu(inner))
+
+
+# Networks pickled whole by earlier versions name them so.
+_Stage, _ResidualBlock = Stage, ResidualBlock

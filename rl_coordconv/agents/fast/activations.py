@@ -6,10 +6,10 @@ computes again what the rollout has computed already. Here it is kept instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 Activations = list[Tensor]
 """The outputs of all convolutions of all bodies, after their ReLU, in the order of computing."""
@@ -19,29 +19,40 @@ class RolloutActivations:
     """The activations of all decisions of a rollout.
 
     Args:
-        parameters: the policy's; as soon as one of them changes, nothing is known any more.
+        is_current: tells whether the policy still is what computed them; as soon as it is not,
+            nothing is known any more.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self._parameters = list(parameters)
-        self._before = self._versions()
-        self._decisions: list[Activations] = []
+    def __init__(self, is_current: Callable[[], bool]) -> None:
+        self._is_current = is_current
+        self._decisions: list[tuple[Tensor, Activations]] = []
 
-    def new_decision(self) -> Activations:
-        """Return an empty list for the network to fill; called in the order of the decisions."""
-        self._decisions.append([])
-        return self._decisions[-1]
+    def new_decision(self, images: Tensor) -> Activations:
+        """Return an empty list for the network to fill; called in the order of the decisions.
 
-    def joined(self, count: int) -> Activations | None:
-        """Return the activations of all decisions, (count, channels, H, W) each.
-
-        None if they are not known for each of the ``count`` images, or a parameter has changed.
+        Args:
+            images: (n, channels, H, W), what the network is about to look at.
         """
-        if self._versions() != self._before:
-            return None
-        parts = [torch.cat(part) for part in zip(*self._decisions, strict=True)]
-        return parts if parts and all(len(part) == count for part in parts) else None
+        self._decisions.append((images, []))
+        return self._decisions[-1][1]
 
-    def _versions(self) -> list[tuple[int, int]]:
-        # torch counts the changes in place; whoever assigns to .data changes the address.
-        return [(parameter._version, parameter.data_ptr()) for parameter in self._parameters]
+    def joined(self, images: Tensor) -> Activations | None:
+        """Return the activations of all decisions, (N, channels, H, W) each.
+
+        None if they are not known for these images, or the policy has changed since.
+
+        Args:
+            images: (N, channels, H, W), what is to be learnt from, in the order of the decisions.
+        """
+        seen = [len(part) for part, _ in self._decisions]
+        if sum(seen) != len(images) or not seen or not self._is_current():
+            return None
+        parts = zip(self._decisions, images.split(seen), strict=True)
+        if not all(_are_same(mine, theirs) for (mine, _), theirs in parts):
+            return None
+        kept = zip(*(activations for _, activations in self._decisions), strict=True)
+        return [torch.cat(part) for part in kept] or None
+
+
+def _are_same(mine: Tensor, theirs: Tensor) -> bool:
+    return mine.data_ptr() == theirs.data_ptr() or torch.equal(mine, theirs)

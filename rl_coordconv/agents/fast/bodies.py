@@ -19,8 +19,10 @@ from rl_coordconv.agents.fast.images import (
     relu_with_map,
 )
 from rl_coordconv.agents.fast.linear import linear
+from rl_coordconv.agents.fast.structure import is_known, is_unmodified
 from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pooling import GlobalPool
+from rl_coordconv.layers import ConstantConv2d, CoordConv2d
 from rl_coordconv.layers.conv import ExtraChannelConv2d
 
 MAX_PIXEL = 255.0
@@ -40,6 +42,8 @@ class Body(Protocol):
 
     n_kept: int
     """How many activations it keeps and can be given."""
+    copied: list[Tensor]
+    """The parameters whose values `frozen` copies; all others it reads at every call."""
 
     def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, differentiable: (N, channels, H, W) uint8 -> (N, features).
@@ -72,32 +76,35 @@ def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float
 
 def is_plain_nature(extractor: Any) -> bool:
     """Tell whether an extractor is NatureCNN or one of ours like it, with nothing changed in it."""
-    if type(extractor) not in _NATURES or has_hooks(extractor):
+    if not is_unmodified(extractor, *_NATURES) or not is_known(extractor):
         return False
-    if any("forward" in vars(module) for module in extractor.modules()):
+    if not is_unmodified(extractor.cnn, nn.Sequential) or len(extractor.cnn) < 3:
         return False
     *pairs, last = extractor.cnn
     convolutions, activations = pairs[::2], pairs[1::2]
     return (
-        type(last) in (nn.Flatten, GlobalPool)
+        len(convolutions) == len(activations)
+        and _is_end(last)
         and all(_is_plain_convolution(module) for module in convolutions)
         and all(type(module) is nn.ReLU for module in activations)
         and [type(module) for module in extractor.linear] == [nn.Linear, nn.ReLU]
+        and extractor.linear[0].bias is not None
+        and len({part.dtype for part in extractor.parameters()}) == 1
     )
 
 
-def has_hooks(module: nn.Module) -> bool:
-    """Tell whether somebody listens to a module, and so expects it to be called."""
-    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(part, name) for part in module.modules() for name in names)
+def _is_end(module: nn.Module) -> bool:
+    if type(module) is nn.Flatten:
+        return (module.start_dim, module.end_dim) == (1, -1)
+    return type(module) is GlobalPool
 
 
 def _is_plain_convolution(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and (module.padding, module.dilation, module.groups) == (
-        (0, 0),
-        (1, 1),
-        1,
-    )
+    return type(module) in (nn.Conv2d, CoordConv2d, ConstantConv2d) and (
+        module.padding,
+        module.dilation,
+        module.groups,
+    ) == ((0, 0), (1, 1), 1)
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,11 @@ class NatureBody:
         self._finish = last if isinstance(last, GlobalPool) else FlattenPlain.apply
         self._dtype, self._scale = dtype, scale
         self.n_kept = len(self._convolutions)
+        self.copied: list[Tensor] = [
+            part for layer in self._convolutions for part in layer.parameters()
+        ]
+        if self._linear.weight.dtype is not dtype:
+            self.copied += [self._linear.weight, self._linear.bias]
 
     def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, (N, features), differentiable in the extractor's parameters."""
@@ -218,21 +230,29 @@ def _activate(flat: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class GenericBody:
     """Any other extractor: called as it is, on scaled images, in bf16 under autocast.
 
+    Only an extractor whose modules are all known gets its images with the channels last: another
+    one may look at their layout (``.view(n, -1)``), or draw random numbers in its order.
+
     Args:
         extractor: a features extractor of images.
-        dtype: float32 or bfloat16.
+        dtype: float32 or bfloat16, or float64 for weights of that type.
         scale: of the pixels.
     """
 
     n_kept = 0
+    copied: list[Tensor] = []  # noqa: RUF012
 
     def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
         self._extractor, self._dtype, self._scale = extractor, dtype, scale
+        channels_last = is_known(extractor)
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
 
     def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, (N, features)."""
-        pixels = images / MAX_PIXEL if self._scale != 1 else images.float()
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        floats = images.to(torch.promote_types(self._dtype, torch.float32))
+        pixels = (floats / MAX_PIXEL if self._scale != 1 else floats).contiguous(
+            memory_format=self._format
+        )
         if self._dtype is not torch.bfloat16:
             features: Tensor = self._extractor(pixels)
             return features

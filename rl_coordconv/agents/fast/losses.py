@@ -16,8 +16,8 @@ from rl_coordconv.agents.fast.rollouts import Minibatch
 class LossWeights:
     """What the parts of the loss are weighed with."""
 
-    entropy: float
-    value: float
+    entropy: float | Tensor
+    value: float | Tensor
     normalize_advantage: bool
 
 

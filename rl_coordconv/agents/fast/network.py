@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rl_coordconv.agents.fast.activations import Activations
 from rl_coordconv.agents.fast.bodies import MAX_PIXEL, Body, make_body
+from rl_coordconv.agents.fast.structure import Values, is_known
 
 Heads = tuple[Tensor, Tensor]
 """Log-probabilities of all actions, (N, actions), and values, (N, 1)."""
@@ -38,6 +39,18 @@ class FastNetwork:
         else:
             extractors = [policy.pi_features_extractor, policy.vf_features_extractor]
         self.bodies: list[Body] = [make_body(part, dtype, scale) for part in extractors]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a sample's outcome depends on that sample alone, and a call has no effects."""
+        heads = (self._policy.mlp_extractor, self._policy.action_net, self._policy.value_net)
+        extractors = (self._policy.pi_features_extractor, self._policy.vf_features_extractor)
+        return all(is_known(module) for module in (*heads, *extractors))
+
+    def values_now(self) -> Values:
+        """Return the numbers that what `frozen` returns will stand for."""
+        copied = [part for body in self.bodies for part in body.copied]
+        return Values(self._policy.parameters(), copied)
 
     @property
     def n_kept(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.graphs import Graphs
+from rl_coordconv.agents.fast.uploads import lay_channels_last
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class _Stored:
     """A tensor of the buffer shown as the NumPy array that stable-baselines3 has in its place.
 
     On the CPU the array is a view: what is written into it is in the buffer. Elsewhere it is a
-    copy; assign the whole array to change the buffer.
+    copy; assign the whole array to change the buffer. After `get`, as in stable-baselines3, the
+    environments of a rollout follow each other in one axis; that array is a copy as well.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -50,21 +53,26 @@ class _Stored:
     def __get__(self, buffer: Any, owner: type | None = None) -> Any:
         if buffer is None:
             return self
-        return buffer._as_sb3(self._name, getattr(buffer, self._name)).cpu().numpy()
+        buffer._share()
+        array = buffer._as_sb3(self._name, getattr(buffer, self._name)).cpu().numpy()
+        return buffer.swap_and_flatten(array) if buffer.generator_ready else array
 
     def __set__(self, buffer: Any, value: NDArray[Any]) -> None:
         target = buffer._as_sb3(self._name, getattr(buffer, self._name))
         buffer.activations = None
-        target.copy_(torch.as_tensor(np.ascontiguousarray(value)).reshape(target.shape))
+        given = torch.as_tensor(np.ascontiguousarray(value))
+        if buffer.generator_ready:
+            count, steps = buffer.n_envs, buffer.buffer_size
+            given = given.reshape(count, steps, *target.shape[2:]).transpose(0, 1)
+        target.copy_(given.reshape(target.shape))
 
 
 class DeviceRolloutBuffer(RolloutBuffer):
     """SB3's rollout buffer of images and discrete actions, as tensors on the network's device.
 
-    Images are stored once, as uint8 with the channels last, in memory that is allocated once.
-    `get`, `add` and the arrays keep SB3's shapes and meanings, so that callbacks and stock
-    algorithms can use it; unlike SB3's, the arrays keep the shape (steps, environments, ...) after
-    `get`.
+    Images are stored once, as uint8 with the channels last. `get`, `add` and the arrays keep SB3's
+    shapes and meanings, so that callbacks and stock algorithms can use it. A rollout takes the
+    memory of the one before, unless somebody has looked at its arrays and so may have kept them.
 
     Args:
         buffer_size: steps of each environment in a rollout.
@@ -93,24 +101,39 @@ class DeviceRolloutBuffer(RolloutBuffer):
         gamma: float = 0.99,
         n_envs: int = 1,
     ) -> None:
-        self._is_allocated = False
+        self._is_allocated = self._is_shared = False
         self.activations: RolloutActivations | None = None
         """What the network computed from these images when it decided, if that was kept."""
+        self.graphs: Graphs | None = None
+        """Replays the computation of returns and advantages, if set."""
         super().__init__(
             buffer_size, observation_space, action_space, device, gae_lambda, gamma, n_envs
         )
 
     def reset(self) -> None:
-        """Begin a new rollout in the memory of the last one."""
-        if not self._is_allocated:
-            self._allocate()
+        """Begin a new rollout."""
+        size = (self.buffer_size, self.n_envs)
+        if self._is_shared or not self._is_allocated:
+            self._allocate(size)
+        # These come from the environments, and go to the device once a rollout.
+        self.rewards = np.zeros(size, dtype=np.float32)
+        self.episode_starts = np.zeros(size, dtype=np.float32)
         self.pos, self.full, self.generator_ready = 0, False, False
         self.activations = None
 
-    def _allocate(self) -> None:
-        size = (self.buffer_size, self.n_envs)
+    def _share(self) -> None:
+        """Note that somebody sees the arrays: they become his, and hold what he expects."""
+        self.activations = None
+        if not self._is_shared:
+            self._is_shared = True
+            for tensor in (self._observations, self._actions, self._values, self._log_probs):
+                tensor[self.pos :] = 0  # what is left of the rollout before
+            if not self.full:
+                self._advantages.zero_()
+                self._returns.zero_()
+
+    def _allocate(self, size: tuple[int, int]) -> None:
         channels, height, width = self.obs_shape
-        # Zeros, so that a rollout cut short holds no old memory.
         self._observations = torch.zeros(
             *size, height, width, channels, dtype=torch.uint8, device=self.device
         )
@@ -119,60 +142,39 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self._log_probs = torch.zeros(size, device=self.device)
         self._advantages = torch.zeros(size, device=self.device)
         self._returns = torch.zeros(size, device=self.device)
-        # These come from the environments, and go to the device once a rollout.
-        self.rewards = np.zeros(size, dtype=np.float32)
-        self.episode_starts = np.zeros(size, dtype=np.float32)
-        self._is_allocated = True
+        self._is_allocated, self._is_shared = True, False
 
     def _as_sb3(self, name: str, stored: Tensor) -> Tensor:
         if name == "_observations":
             return stored.permute(0, 1, 4, 2, 3)
         return stored.unsqueeze(-1) if name == "_actions" else stored
 
-    @property
-    def noise_shape(self) -> tuple[int, int]:
-        """(n_envs, actions): how many random numbers the decisions of a step take."""
-        return self.n_envs, int(self.action_space.n)  # type: ignore[attr-defined]
-
     def images(self, step: int) -> Tensor:
         """Return the place of a step's images, (n_envs, channels, H, W), to be filled."""
         return self._observations[step].permute(0, 3, 1, 2)
 
-    def pixels(self, step: int, part: slice) -> NDArray[np.uint32]:
-        """Return the images of a step of four frames, on the CPU, as integers: (n, H, W)."""
-        integers: NDArray[np.uint32] = self._observations[step, part].numpy().view(np.uint32)
-        return integers[..., 0]
-
-    def put_decision(
-        self, step: int, part: slice, actions: Tensor, values: Tensor, log_probs: Tensor
+    def put(
+        self,
+        step: int,
+        actions: Tensor,
+        values: Tensor,
+        log_probs: Tensor,
+        rewards: NDArray[Any],
+        episode_starts: NDArray[Any],
     ) -> None:
-        """Store what was decided for some environments.
+        """Store a step whose images are in their place already.
 
         Args:
             step: of the rollout.
-            part: which environments, n of them.
-            actions: (n,) int64.
-            values: (n, 1) or (n,).
-            log_probs: (n,).
-        """
-        self._actions[step, part] = actions
-        self._values[step, part] = values.flatten()
-        self._log_probs[step, part] = log_probs
-
-    def decision(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a step's actions, values and log-probabilities, (n_envs,) each."""
-        return self._actions[step], self._values[step], self._log_probs[step]
-
-    def put_outcome(
-        self, step: int, rewards: NDArray[np.float32], episode_starts: NDArray[Any] | None
-    ) -> None:
-        """Store what came of a step, which is complete then.
-
-        Args:
-            step: of the rollout.
+            actions: (n_envs,) integers.
+            values: (n_envs, 1) or (n_envs,).
+            log_probs: (n_envs,).
             rewards: (n_envs,).
             episode_starts: (n_envs,) whether the images are the first of an episode.
         """
+        self._actions[step] = actions
+        self._values[step] = values.flatten()
+        self._log_probs[step] = log_probs
         self.rewards[step] = rewards
         self.episode_starts[step] = episode_starts
         self.pos = step + 1
@@ -188,48 +190,40 @@ class DeviceRolloutBuffer(RolloutBuffer):
         log_prob: Tensor,
     ) -> None:
         """Store a step as stable-baselines3's own collection does."""
-        step = self.pos
-        self.activations = None
-        self.images(step).copy_(torch.as_tensor(obs))
+        places = self.images(self.pos)
+        given = torch.as_tensor(obs)
+        if self.device.type == "cpu":
+            lay_channels_last(given, places)
+        else:
+            places.copy_(given)
         actions = torch.as_tensor(action).reshape(self.n_envs)
-        self.put_decision(step, slice(None), actions, value, log_prob.flatten())
-        self.put_outcome(step, reward, episode_start)
+        self.put(self.pos, actions, value, log_prob.flatten(), reward, episode_start)
 
-    def compute_returns_and_advantage(
-        self, last_values: Tensor, dones: NDArray[Any], graphs: Graphs | None = None
-    ) -> None:
+    def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[Any]) -> None:
         """Compute lambda-returns and generalised advantages on the device.
 
         Args:
             last_values: (n_envs, 1) or (n_envs,), of the observations after the last step.
             dones: (n_envs,) whether the last step ended an episode.
-            graphs: replays the computation if given.
 
         Source:
             Schulman et al. 2016 (arXiv 1506.02438); the operations and their order are SB3's.
         """
-        rewards = self._upload(self.rewards)
         starts = np.concatenate([self.episode_starts[1:], np.asarray(dones, np.float32)[None]])
-        goes_on = 1.0 - self._upload(starts)
-        last_values = last_values.detach().to(self.device).flatten()
-        if graphs is None:
-            self._estimate(rewards, goes_on, last_values)
+        inputs = (
+            self._values,
+            self._upload(np.asarray(self.rewards, np.float32)),
+            1.0 - self._upload(starts),
+            last_values.detach().to(self.device).flatten(),
+        )
+        gamma, decay = float(self.gamma), float(self.gamma) * float(self.gae_lambda)
+        estimate = partial(_estimate, gamma=gamma, decay=decay)
+        if self.graphs is None:
+            advantages, returns = estimate(*inputs)
         else:
-            graphs.call(f"advantages {id(self)}", self._estimate, rewards, goes_on, last_values)
-
-    @torch.no_grad()
-    def _estimate(
-        self, rewards: Tensor, goes_on: Tensor, last_values: Tensor
-    ) -> tuple[Tensor, ...]:
-        next_values = torch.cat([self._values[1:], last_values.unsqueeze(0)])
-        deltas = rewards + self.gamma * next_values * goes_on - self._values
-        decay = self.gamma * self.gae_lambda * goes_on
-        advantage = torch.zeros_like(last_values)
-        for step in reversed(range(self.buffer_size)):
-            advantage = deltas[step] + decay[step] * advantage
-            self._advantages[step] = advantage
-        torch.add(self._advantages, self._values, out=self._returns)
-        return ()
+            advantages, returns = self.graphs.call("advantages", estimate, inputs, (gamma, decay))
+        self._advantages.copy_(advantages)
+        self._returns.copy_(returns)
 
     def _upload(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -244,12 +238,18 @@ class DeviceRolloutBuffer(RolloutBuffer):
         Args:
             batch_size: steps in a minibatch; None yields all at once.
         """
-        total = self.buffer_size * self.n_envs
+        total = self._begin_reading()
         # SB3 counts environment by environment, this memory step by step.
         env, step = np.divmod(np.random.permutation(total), self.buffer_size)
         rows = self._upload(step * self.n_envs + env)
         for chosen in rows.split(batch_size or total):
             yield self.take(chosen)
+
+    def _begin_reading(self) -> int:
+        """Return how many steps there are; from now on the arrays are SB3's flattened ones."""
+        assert self.full, "the rollout is not complete"
+        self.generator_ready = True
+        return self.buffer_size * self.n_envs
 
     def take(self, rows: Tensor) -> Minibatch:
         """Gather steps.
@@ -271,16 +271,18 @@ class DeviceRolloutBuffer(RolloutBuffer):
 
         Draws from NumPy's generator what `minibatches` would, so that the same seed goes on alike.
         """
-        total = self.buffer_size * self.n_envs
+        total = self._begin_reading()
         np.random.permutation(total)
         fields = (self._actions, self._values, self._log_probs, self._advantages, self._returns)
-        images = self._observations.flatten(0, 1).permute(0, 3, 1, 2)
-        return Minibatch(images, *(field.view(total) for field in fields))
+        return Minibatch(self._all_images(), *(field.view(total) for field in fields))
 
     def take_activations(self) -> Activations | None:
         """Return, once, what the network has computed for `everything`; None if it is not known."""
         kept, self.activations = self.activations, None
-        return None if kept is None else kept.joined(self.buffer_size * self.n_envs)
+        return None if kept is None else kept.joined(self._all_images())
+
+    def _all_images(self) -> Tensor:
+        return self._observations.flatten(0, 1).permute(0, 3, 1, 2)
 
     def explained_variance(self) -> Tensor:
         """Return the share of the returns' variance that the values explain, (1,); NaN without any.
@@ -298,7 +300,6 @@ class DeviceRolloutBuffer(RolloutBuffer):
 
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
         """Yield all steps once in SB3's own form."""
-        assert self.full, "the rollout is not complete"
         for batch in self.minibatches(batch_size):
             yield RolloutBufferSamples(
                 batch.images,
@@ -308,3 +309,25 @@ class DeviceRolloutBuffer(RolloutBuffer):
                 batch.advantages,
                 batch.returns,
             )
+
+
+@torch.no_grad()
+def _estimate(
+    values: Tensor,
+    rewards: Tensor,
+    goes_on: Tensor,
+    last_values: Tensor,
+    *,
+    gamma: float,
+    decay: float,
+) -> tuple[Tensor, Tensor]:
+    """Return advantages and returns, (steps, n_envs) each; ``decay`` is gamma times lambda."""
+    next_values = torch.cat([values[1:], last_values.unsqueeze(0)])
+    deltas = rewards + gamma * next_values * goes_on - values
+    decays = decay * goes_on
+    advantages = torch.empty_like(values)
+    advantage = torch.zeros_like(last_values)
+    for step in reversed(range(len(values))):
+        advantage = deltas[step] + decays[step] * advantage
+        advantages[step] = advantage
+    return advantages, advantages + values

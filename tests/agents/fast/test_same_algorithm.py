@@ -58,8 +58,14 @@ def compute_in_float64(model):
     model.policy.double()
     if type(model) in (A2C, PPO):
         model._chosen_precision = SimpleNamespace(dtype=torch.float64)
+        return  # a hook would send it stable-baselines3's way
     for extractor in {model.policy.pi_features_extractor, model.policy.vf_features_extractor}:
-        extractor.register_forward_pre_hook(lambda module, inputs: (inputs[0].double(),))
+        extractor.register_forward_pre_hook(lambda module, inputs: (exact(inputs[0]),))
+
+
+def exact(scaled):
+    """Undo stable-baselines3's division in float32, and divide in float64."""
+    return (scaled * 255).round().double() / 255
 
 
 # A PPO rollout of 64 steps in minibatches of 24 leaves a last one of 16, as in SB3.
@@ -107,24 +113,16 @@ def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared):
 def test_a_whole_training_follows_sb3s(name, shared):
     """Same actions, so same games, ends, time limits and bootstrapped values."""
     mine, stock = trained_pair(name, 256 if name == "ppo" else 200, shared=shared)
-    assert np.array_equal(mine.rollout_buffer.episode_starts.flatten(),
-                          in_steps(stock, stock.rollout_buffer.episode_starts))  # fmt: skip
-    assert np.array_equal(mine.rollout_buffer.actions.flatten(),
-                          in_steps(stock, stock.rollout_buffer.actions))  # fmt: skip
-    rewards = in_steps(stock, stock.rollout_buffer.rewards)
-    np.testing.assert_allclose(mine.rollout_buffer.rewards.flatten(), rewards, rtol=1e-4, atol=1e-5)
+    for name in ("episode_starts", "actions"):
+        ours, theirs = (getattr(model.rollout_buffer, name) for model in (mine, stock))
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)
+    rewards = stock.rollout_buffer.rewards
+    np.testing.assert_allclose(mine.rollout_buffer.rewards, rewards, rtol=1e-4, atol=1e-5)
     # A cut-off episode's reward holds a discounted value, so it is no whole number.
     assert (rewards != np.round(rewards)).any()
     assert [e["r"] for e in mine.ep_info_buffer] == [e["r"] for e in stock.ep_info_buffer]
     assert (weights(mine) - weights(stock)).abs().max() < 2e-3
     assert mine.num_timesteps == stock.num_timesteps
-
-
-def in_steps(model, values):
-    """Undo the order that SB3's buffer has after its minibatches."""
-    if values.shape[0] == model.n_steps:
-        return values.flatten()
-    return values.reshape(model.n_envs, model.n_steps).swapaxes(0, 1).flatten()
 
 
 @pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
