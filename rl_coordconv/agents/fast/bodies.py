@@ -244,21 +244,26 @@ class GenericBody:
 
     def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
         self._extractor, self._dtype, self._scale = extractor, dtype, scale
-        channels_last = is_known(extractor)
-        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._channels_last = is_known(extractor)
 
     def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, (N, features)."""
-        floats = images.to(torch.promote_types(self._dtype, torch.float32))
-        pixels = (floats / MAX_PIXEL if self._scale != 1 else floats).contiguous(
-            memory_format=self._format
-        )
+        pixels = self._convert(images)
         if self._dtype is not torch.bfloat16:
             features: Tensor = self._extractor(pixels)
             return features
         with torch.autocast(pixels.device.type, dtype=torch.bfloat16):
             features = self._extractor(pixels)
         return features.float()
+
+    def _convert(self, images: Tensor) -> Tensor:
+        dtype = torch.promote_types(self._dtype, torch.float32)
+        if self._channels_last:
+            floats = images.to(dtype, memory_format=torch.channels_last)
+        else:
+            # Not `contiguous`: of one channel it leaves strides that say "channels last" to torch.
+            floats = torch.empty(images.shape, dtype=dtype, device=images.device).copy_(images)
+        return floats.div_(MAX_PIXEL) if self._scale != 1 else floats
 
     def frozen(self) -> FrozenBody:
         """Return the same, not differentiable."""

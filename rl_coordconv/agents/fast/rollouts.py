@@ -138,10 +138,10 @@ class DeviceRolloutBuffer(RolloutBuffer):
             *size, height, width, channels, dtype=torch.uint8, device=self.device
         )
         self._actions = torch.zeros(size, dtype=torch.int64, device=self.device)
-        self._values = torch.zeros(size, device=self.device)
-        self._log_probs = torch.zeros(size, device=self.device)
-        self._advantages = torch.zeros(size, device=self.device)
-        self._returns = torch.zeros(size, device=self.device)
+        self._values = torch.zeros(size, dtype=torch.float32, device=self.device)
+        self._log_probs = torch.zeros(size, dtype=torch.float32, device=self.device)
+        self._advantages = torch.zeros(size, dtype=torch.float32, device=self.device)
+        self._returns = torch.zeros(size, dtype=torch.float32, device=self.device)
         self._is_allocated, self._is_shared = True, False
 
     def _as_sb3(self, name: str, stored: Tensor) -> Tensor:
@@ -302,7 +302,10 @@ class DeviceRolloutBuffer(RolloutBuffer):
         """Yield all steps once in SB3's own form."""
         for batch in self.minibatches(batch_size):
             yield RolloutBufferSamples(
-                batch.images,
+                # In SB3's layout, at which somebody's extractor may look.
+                torch.empty(batch.images.shape, dtype=torch.uint8, device=self.device).copy_(
+                    batch.images
+                ),
                 batch.actions.float().unsqueeze(-1),
                 batch.old_values,
                 batch.old_log_probs,

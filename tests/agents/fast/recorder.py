@@ -23,7 +23,7 @@ RANDOM = {
 }
 
 
-class Refused(RuntimeError):
+class RefusedError(RuntimeError):
     """An operation that a CUDA graph cannot hold."""
 
 
@@ -36,9 +36,9 @@ class Recording(TorchDispatchMode):
         kwargs = kwargs or {}
         packet = function.overloadpacket
         if packet in WAITS:
-            raise Refused(f"{packet} would wait for the GPU")
+            raise RefusedError(f"{packet} would wait for the GPU")
         if packet in RANDOM:
-            raise Refused(f"{packet} would draw the same numbers at every replay")
+            raise RefusedError(f"{packet} would draw the same numbers at every replay")
         outcome = function(*args, **kwargs)
         self.calls.append((function, args, kwargs, outcome))
         return outcome

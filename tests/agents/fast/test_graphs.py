@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from images_env import make_blinking
-from recorder import Recording, Refused, capture
+from recorder import Recording, RefusedError, capture
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 from torch.nn.utils import parameters_to_vector
@@ -262,7 +262,7 @@ def test_the_recorder_repeats_operations_on_the_same_memory_and_nothing_else():
     ids=["item", "nonzero", "exponential", "bool", "dropout"],
 )  # fmt: skip
 def test_the_recorder_refuses_what_a_graph_cannot_hold(function):
-    with Recording(), pytest.raises(Refused, match="would"):
+    with Recording(), pytest.raises(RefusedError, match="would"):
         function(torch.ones(4))
 
 
