@@ -6,9 +6,11 @@ import yaml
 
 from rl_coordconv.agents.presets import load_agent_preset
 from rl_coordconv.benchmarks import train as train_benchmark
+from rl_coordconv.benchmarks import train_worker
 from rl_coordconv.benchmarks.roofline import Roofline, count_flop
 from rl_coordconv.benchmarks.train import TrainBenchmarkConfig
 from rl_coordconv.benchmarks.train_worker import Candidate
+from rl_coordconv.envs import load_protocol
 from rl_coordconv.errors import InputError
 from rl_coordconv.presets import preset_path
 
@@ -56,3 +58,53 @@ def test_a_candidate_that_dies_is_named():
     candidate = Candidate("NoSuchGame", load_agent_preset("a2c"), "cnn", "fp32", 1)
     with pytest.raises(InputError, match="training of 'ours, cnn, fp32' ended early"):
         train_benchmark.measure(TrainBenchmarkConfig(rounds=1), [candidate])
+
+
+@pytest.mark.parametrize(
+    ("device", "n_envs", "sizes"), [("cpu", 16, None), ("cuda", 17, [9, 8]), ("cuda", 8, None)]
+)
+def test_ours_is_measured_in_the_environments_that_training_builds(device, n_envs, sizes):
+    preset = load_agent_preset("a2c").model_copy(update={"n_envs": n_envs})
+    candidate = Candidate("pong", preset, "cnn", "fp32", threads=2)
+    env = train_worker._make_env(candidate, torch.device(device))
+    groups = getattr(env, "groups", None)
+    assert (None if groups is None else [group.num_envs for group in groups]) == sizes
+    for group in groups or [env]:
+        assert (group.game.name, group.protocol) == ("Pong", load_protocol("deepmind"))
+        assert group.num_threads == 2
+    env.close()
+
+
+def test_the_speed_is_measured_without_a_stopwatch_and_the_shares_with_one(monkeypatch):
+    """On a GPU the stopwatch waits for work that would overlap."""
+    seen = []
+
+    class Model:
+        device, num_timesteps, env = torch.device("cpu"), 0, None
+
+        def learn(self, steps, reset_num_timesteps):
+            seen.append((steps, "train" in vars(self)))
+            clock.now += steps / 100
+            self.num_timesteps += steps
+            if "train" in vars(self):
+                self.train()
+
+        def train(self):
+            clock.now += 1.0
+
+    class Clock:
+        now = 0.0
+
+    class Env:
+        def step_async(self, actions): ...
+
+        def step_wait(self): ...
+
+    clock, model = Clock(), Model()
+    model.env, model.policy = Env(), torch.nn.Identity()
+    monkeypatch.setattr(train_worker.time, "perf_counter", lambda: clock.now)
+    found = train_worker._measure(model, 400)
+    assert seen == [(400, False), (200, True)]
+    assert found.steps_per_second == 100.0
+    assert found.shares == {"update": pytest.approx(1 / 3), "rest": pytest.approx(2 / 3)}
+    assert vars(model.env) == {}
