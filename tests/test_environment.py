@@ -15,9 +15,8 @@ def gpu(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
 
-    driver = "570.86.15\n570.86.15"
-    monkeypatch.setattr(environment, "_output_of",
-                        lambda command: driver if command[0] == "nvidia-smi" else "abc123")  # fmt: skip
+    said = {"nvidia-smi": "570.86.15\n570.86.15", "git": "abc123"}
+    monkeypatch.setattr(environment, "_output_of", lambda command: said[command[0]])
 
 
 @pytest.mark.parametrize("tf32", [True, False])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -301,7 +301,7 @@ def _gradient(features: Tensor, extractor: nn.Module) -> Tensor | None:
     return torch.cat(parts) if parts else None
 
 
-def _time(runs: dict[PrecisionName, Callable[[], object]], device: torch.device) -> float:
+def _time(runs: Mapping[PrecisionName, Callable[[], object]], device: torch.device) -> float:
     """Return how many times faster bf16 is: the median of rounds that take turns.
 
     As many rounds as it takes for `_MAJORITY` of them to agree on whether it is clearly slow.
