@@ -129,8 +129,16 @@ def extended_history(history: Sequence[Stretch], new: Stretch) -> tuple[Stretch,
     return kept if kept and kept[-1].precision == new.precision else (*kept, new)
 
 
+def describe_history(history: Sequence[Stretch]) -> str:
+    """Name the formats of a run's steps: ``bf16``, or ``bf16, from step 1,000 on fp32``."""
+    later = [f", from step {one.from_step:,} on {one.precision}" for one in history[1:]]
+    return "".join([*(one.precision for one in history[:1]), *later])
+
+
 def _read(path: Path) -> Any:
     try:
         return read_json(path)
+    except InputError:
+        raise
     except ValueError as error:  # no JSON, or no UTF-8
         raise InputError(f"{path} is damaged: {error}") from error
