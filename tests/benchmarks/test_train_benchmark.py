@@ -8,6 +8,7 @@ from rl_coordconv.agents.presets import load_agent_preset
 from rl_coordconv.benchmarks import train as train_benchmark
 from rl_coordconv.benchmarks import train_worker
 from rl_coordconv.benchmarks.roofline import Roofline, count_flop
+from rl_coordconv.benchmarks.timing import open_console
 from rl_coordconv.benchmarks.train import TrainBenchmarkConfig
 from rl_coordconv.benchmarks.train_worker import Candidate
 from rl_coordconv.envs import load_protocol
@@ -52,6 +53,34 @@ def test_the_tables_show_every_candidate(tmp_path, capsys, monkeypatch):
         assert text.count(name) == 2  # speed, and where the time goes
     assert "SB3, coordconv" not in text
     assert "% of " in text
+
+
+def test_the_tables_hold_speeds_ratios_and_milliseconds(capsys):
+    preset = load_agent_preset("a2c")
+    candidates = [
+        Candidate("Pong", preset, extractor, precision, 1)
+        for extractor, precision in (("cnn", None), ("cnn", "fp32"), ("coordconv", "fp32"))
+    ]
+    speeds = {
+        "SB3, cnn": (100, 200),
+        "ours, cnn, fp32": (300, 500),
+        "ours, coordconv, fp32": (150, 250),
+    }
+    shares = {"emulation": 0.5, "inference": 0.25, "update": 0.2, "rest": 0.05}
+    results = {name: [train_worker.Measurement(float(speed), shares, 512.0) for speed in both]
+               for name, both in speeds.items()}  # fmt: skip
+    console = open_console()
+    console.print(train_benchmark._speed_table(candidates, results, {("cnn", "fp32"): 800.0}))
+    console.print(train_benchmark._share_table(candidates[:1], results))
+    lines = [[cell.strip() for cell in line.split("│")][1:-1]
+             for line in capsys.readouterr().out.splitlines() if "│" in line]  # fmt: skip
+    assert lines == [
+        ["SB3, cnn", "150", "", "", "", "512"],
+        ["ours, cnn, fp32", "400", "2.750 (2.500-3.000)", "", "50% of 800", "512"],
+        ["ours, coordconv, fp32", "200", "1.375 (1.250-1.500)", "0.500 (0.500-0.500)", "", "512"],
+        # Of 10 and 5 ms a step, the median of both rounds.
+        ["SB3, cnn", "3,750", "1,875", "1,500", "375"],
+    ]
 
 
 def test_a_candidate_that_dies_is_named():
