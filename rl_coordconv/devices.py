@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import InputError, unknown_name
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def check_device_name(device: str) -> None:
+    """Refuse a word that is no device, whatever the hardware.
+
+    Raises:
+        UnknownNameError: neither ``auto``, ``cpu`` nor ``cuda``.
+    """
+    if device not in DEVICES:
+        raise unknown_name("device", str(device), DEVICES)
 
 
 def resolve_device(device: str) -> torch.device:

@@ -44,3 +44,22 @@ def test_the_settings_in_force_are_told(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOMP_SPINCOUNT", "5")
     assert hardware.openmp_settings() == {"GOMP_SPINCOUNT": "5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("model name\t: A\nflags\t\t: fpu sse2 avx512_bf16\n\nflags\t\t: other\n",
+         {"fpu", "sse2", "avx512_bf16"}),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", {"fp", "asimd", "bf16"}),
+        ("nothing of the kind\n", set()),
+        (None, set()),
+    ],
+    ids=["x86", "ARM", "unknown", "not Linux"],
+)  # fmt: skip
+def test_the_processors_instructions_are_read(monkeypatch, tmp_path, text, want):
+    file = tmp_path / "cpuinfo"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr(hardware, "_CPU_INFO", file)
+    assert hardware.cpu_flags() == want

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
@@ -21,22 +22,34 @@ Wrap = Callable[[str, Function], Function]
 
 @dataclass
 class Stopwatch:
-    """Adds up the wall-clock seconds spent in each part."""
+    """Adds up the wall-clock seconds spent in each part.
 
+    Args:
+        device: where the network runs. A GPU works on after a function has returned, so its work
+            is waited for: parts that would overlap are then timed one after the other.
+    """
+
+    device: torch.device
     seconds: dict[str, float] = field(default_factory=dict)
 
     def wrap(self, part: str, function: Function) -> Function:
         """Return the function, timed."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
+            self._wait()
             start = time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
+                self._wait()
                 spent = time.perf_counter() - start
                 self.seconds[part] = self.seconds.get(part, 0.0) + spent
 
         return timed
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+            torch.cuda.synchronize(self.device)
 
 
 @contextmanager

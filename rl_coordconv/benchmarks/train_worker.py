@@ -18,8 +18,13 @@ from rl_coordconv.agents.instrument import Stopwatch, instrumented
 from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
 from rl_coordconv.benchmarks.env import make_sb3_env
-from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.devices import resolve_device
+from rl_coordconv.envs import load_protocol, resolve_game
+from rl_coordconv.envs.training import make_training_env
 from rl_coordconv.extractors import extractor_policy_kwargs
+
+_STRETCHES = 2
+"""The stretch that is timed in parts is so many times shorter than the other."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One stretch of training."""
+    """Two stretches of training: one for the speed, one for where the time goes."""
 
     steps_per_second: float
     shares: dict[str, float]
@@ -56,34 +61,52 @@ class Measurement:
 def serve(candidate: Candidate, connection: Connection) -> None:
     """Train as many steps as the other side asks for, and answer with a `Measurement`."""
     torch.set_num_threads(candidate.threads)
-    watch = Stopwatch()
-    env = _make_env(candidate)
+    env = _make_env(candidate, resolve_device("auto"))
     model = _make_model(candidate, env)
-    watch = Stopwatch()
-    with instrumented(model, watch.wrap):
-        steps: int | None
-        while (steps := connection.recv()) is not None:
-            connection.send(_measure(model, steps, watch))
+    steps: int | None
+    while (steps := connection.recv()) is not None:
+        connection.send(_measure(model, steps))
     env.close()
 
 
-def _measure(model: OnPolicyAlgorithm, steps: int, watch: Stopwatch) -> Measurement:
-    watch.seconds.clear()
-    start, before = time.perf_counter(), model.num_timesteps
-    model.learn(steps, reset_num_timesteps=False)
-    if model.device.type == "cuda":
-        torch.cuda.synchronize(model.device)
-    seconds = time.perf_counter() - start
+def _measure(model: OnPolicyAlgorithm, steps: int) -> Measurement:
+    """Time a stretch of training, then another one in parts: timing them costs time on a GPU."""
+    speed, _ = _train(model, steps)
+    watch = Stopwatch(model.device)
+    with instrumented(model, watch.wrap):
+        _, seconds = _train(model, max(1, steps // _STRETCHES))
     shares = {part: spent / seconds for part, spent in watch.seconds.items()}
     shares["rest"] = 1.0 - sum(shares.values())
-    return Measurement((model.num_timesteps - before) / seconds, shares, _peak_mib())
+    return Measurement(speed, shares, _peak_mib())
 
 
-def _make_env(candidate: Candidate) -> VecEnv:
+def _train(model: OnPolicyAlgorithm, steps: int) -> tuple[float, float]:
+    """Return agent steps per second, and the seconds that they took."""
+    _finish_work(model.device)
+    start, before = time.perf_counter(), model.num_timesteps
+    model.learn(steps, reset_num_timesteps=False)
+    _finish_work(model.device)
+    seconds = time.perf_counter() - start
+    return (model.num_timesteps - before) / seconds, seconds
+
+
+def _finish_work(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _make_env(candidate: Candidate, device: torch.device) -> VecEnv:
+    """Build stable-baselines3's own environments, or those that our training builds."""
     n_envs = candidate.preset.n_envs
     if candidate.precision is None:
         return make_sb3_env(candidate.game, n_envs)
-    return AtariVecEnv(candidate.game, n_envs, num_threads=min(candidate.threads, n_envs))
+    return make_training_env(
+        resolve_game(candidate.game).name,
+        n_envs,
+        protocol=load_protocol("deepmind"),
+        num_threads=candidate.threads,
+        beside_gpu=device.type == "cuda",
+    )
 
 
 def _make_model(candidate: Candidate, env: VecEnv) -> OnPolicyAlgorithm:

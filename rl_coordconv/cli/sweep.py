@@ -14,6 +14,7 @@ from rl_coordconv.errors import InputError
 if TYPE_CHECKING:
     from rl_coordconv.experiments.sweep.plan import SweepConfig
     from rl_coordconv.experiments.sweep.supervisor import Launcher
+    from rl_coordconv.runs import RunConfig
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class SweepArguments:
     gpus_per_run: float = 0.0
     """GPUs that a run asks Ray for; 0.25 puts four runs on one."""
     dry_run: bool = False
-    """Print the runs, and their time and disk space from a short measurement; train nothing."""
+    """Print the runs, and the time and disk space they will take. For that it trains every agent
+    and extractor for some seconds where the sweep would train them, and keeps nothing of it."""
     mix: bool = False
     """Train beside runs that another description left in the directory."""
 
@@ -83,7 +85,7 @@ def run(argv: list[str]) -> int:
     if arguments.dry_run:
         _show_plan(config, directory, arguments, console)
         return 0
-    launcher = _launcher(arguments, config)
+    launcher = _launcher(arguments, config, len(config.runs()))
     code = sweep(config, directory, launcher, console, retries=arguments.retries, mix=arguments.mix)
     console.print(f"compare them: python -m rl_coordconv compare {directory.path}",
                   soft_wrap=True, highlight=False)  # fmt: skip
@@ -107,28 +109,33 @@ def _config(arguments: SweepArguments) -> SweepConfig:
     return SweepConfig.build(values | given, "the sweep")
 
 
-def _launcher(arguments: SweepArguments, config: SweepConfig) -> Launcher:
+def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:
     if arguments.backend == "ray":
         from rl_coordconv.experiments.sweep.ray_cluster import RayLauncher
 
+        # What the cluster's machines have, they find out themselves; what Ray hides, it hides.
+        if config.device == "cuda" and arguments.gpus_per_run <= 0:
+            raise InputError(
+                f"device 'cuda' was asked for, but with --gpus-per-run {arguments.gpus_per_run:g} "
+                "Ray shows no GPU to a run (allowed: more than 0, for example 0.25)"
+            )
         return RayLauncher(
             arguments.ray_address,
             cpus=arguments.cpus_per_run,
             gpus=arguments.gpus_per_run,
             jobs=arguments.jobs,
         )
+    from rl_coordconv.experiments.resolve import check_machine
     from rl_coordconv.experiments.sweep.local import LocalLauncher
     from rl_coordconv.experiments.sweep.resources import divide
 
-    return LocalLauncher(divide(arguments.jobs, len(config.runs()), config.device))
+    check_machine(config.device, config.precision)
+    return LocalLauncher(divide(arguments.jobs, n_runs, config.device))
 
 
 def _show_plan(
     config: SweepConfig, directory: Any, arguments: SweepArguments, console: Console
 ) -> None:
-    from rl_coordconv.experiments.progress import format_seconds
-    from rl_coordconv.experiments.sweep.estimate import estimate
-    from rl_coordconv.experiments.sweep.resources import divide
     from rl_coordconv.runs import RunDirectory, RunState
 
     left = []
@@ -138,16 +145,34 @@ def _show_plan(
                       soft_wrap=True, highlight=False)  # fmt: skip
         if state is not RunState.DONE:
             left.append(one)
-    resources = divide(arguments.jobs, len(left) or 1, config.device)
-    console.print(f"{len(left)} of {len(config.runs())} runs are to be trained, {resources.jobs} "
-                  f"at a time with {resources.threads} threads each", highlight=False)  # fmt: skip
+    said = f"{len(left)} of {len(config.runs())} runs are to be trained"
     if not left:
+        console.print(said, highlight=False)
         return
-    found = estimate(left, resources)
+    launcher = _launcher(arguments, config, len(left))
+    try:
+        console.print(f"{said}, {launcher.describe()}", highlight=False, soft_wrap=True)
+        _show_estimate(left, directory, launcher, console)
+    finally:
+        launcher.close()
+
+
+def _show_estimate(
+    left: list[RunConfig], directory: Any, launcher: Launcher, console: Console
+) -> None:
+    from rl_coordconv.experiments.progress import format_seconds
+    from rl_coordconv.experiments.sweep.estimate import estimate
+    from rl_coordconv.experiments.sweep.precision import find_decision
+
+    decision = find_decision(left, directory, launcher)
+    if decision is not None:
+        console.print(f"number format of all runs: {decision.precision} ({decision.reason})",
+                      soft_wrap=True, highlight=False, markup=False)  # fmt: skip
+    found = estimate(left, launcher, decision)
     for (agent, extractor), speed in found.speeds.items():
         console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run", highlight=False)
     console.print(
         f"about {format_seconds(found.seconds)} of training, evaluations not counted, and "
-        f"{found.bytes / 2**20:,.0f} MiB of disk, measured on {left[0].game}",
+        f"{found.bytes / 2**20:,.0f} MiB of disk, measured there on {left[0].game}",
         highlight=False,
     )

@@ -40,7 +40,8 @@ class TrainArguments:
     protocol: str = "deepmind"
     """deepmind (no-op starts, a lost life ends a training episode) or machado (sticky actions)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Number format of the convolutions; auto says what it chose and why in environment.json."""
+    """Number format of the convolutions; auto says what it chose and why in environment.json. With
+    --resume, fp32 or bf16 changes the format of what is left, on record."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
     eval_episodes: int = 10
@@ -57,6 +58,7 @@ class TrainArguments:
 
 _OF_THIS_PROCESS = ("threads", "profile")
 """Flags that a run does not remember, and that --resume may change."""
+_WITH_RESUME = ("resume", "precision", *_OF_THIS_PROCESS)
 
 
 def run(argv: list[str]) -> int:
@@ -74,13 +76,14 @@ def run(argv: list[str]) -> int:
         [Path(sys.executable).name, *sys.argv],
         threads=arguments.threads,
         profile=arguments.profile,
+        precision=_changed_precision(arguments),
     )
     console.print(describe_run(directory), soft_wrap=True, highlight=False)
     return code
 
 
 def _run_directory(arguments: TrainArguments) -> Any:
-    from rl_coordconv.experiments.resolve import resolve_run
+    from rl_coordconv.experiments.resolve import check_machine, resolve_run
     from rl_coordconv.runs import RunDirectory
 
     if arguments.resume is not None:
@@ -95,15 +98,19 @@ def _run_directory(arguments: TrainArguments) -> Any:
         del values[name]
     options = parse_options(arguments.extractor_kwargs, example="with_r=true")
     config = resolve_run(arguments.game, extractor_kwargs=options, **values)
+    if not (arguments.logdir / config.name).exists():
+        check_machine(config.device, config.precision)
     return RunDirectory.create(config, arguments.logdir)
+
+
+def _changed_precision(arguments: TrainArguments) -> Literal["fp32", "bf16"] | None:
+    is_changed = arguments.resume is not None and arguments.precision != "auto"
+    return arguments.precision if is_changed else None  # type: ignore[return-value]
 
 
 def _refuse_other_flags(arguments: TrainArguments) -> None:
     for field in fields(arguments):
-        if (
-            field.name not in ("resume", *_OF_THIS_PROCESS)
-            and getattr(arguments, field.name) != field.default
-        ):
+        if field.name not in _WITH_RESUME and getattr(arguments, field.name) != field.default:
             flag = field.name.replace("_", "-")
             raise InputError(
                 f"--{flag} {getattr(arguments, field.name)} cannot be changed with --resume: "

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -22,6 +21,8 @@ _ROWS = 30
 
 class ProfileTraining(BaseCallback):
     """Profile about `PROFILED_STEPS` agent steps, after `WARM_UP_STEPS` unprofiled ones.
+
+    On a GPU each part is waited for (`Stopwatch`), so that what would overlap does not.
 
     Args:
         directory: gets ``trace.json`` (open it in a browser's about:tracing or in Perfetto) and
@@ -58,7 +59,8 @@ class ProfileTraining(BaseCallback):
         self._stack.close()
 
     def _start(self) -> None:
-        self._watch, self._before = Stopwatch(), self.model.num_timesteps
+        self._watch = Stopwatch(self.model.device)
+        self._before = self.model.num_timesteps
         activities = [ProfilerActivity.CPU]
         if self.model.device.type == "cuda":
             activities.append(ProfilerActivity.CUDA)
@@ -83,8 +85,10 @@ class ProfileTraining(BaseCallback):
         assert finished is not None
         self._directory.mkdir(exist_ok=True)
         finished.export_chrome_trace(str(self._directory / "trace.json"))
-        order = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-        operations = finished.key_averages().table(sort_by=order, row_limit=_ROWS)
+        kind = "device" if self.model.device.type == "cuda" else "cpu"
+        operations = finished.key_averages().table(
+            sort_by=f"self_{kind}_time_total", row_limit=_ROWS
+        )
         table = self._directory / "table.txt"
         table.write_text(f"{self._describe(steps, seconds)}\n\n{operations}\n", encoding="utf8")
         self._say(f"Profile of {steps:,} agent steps in {self._directory}")

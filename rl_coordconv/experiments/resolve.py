@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rl_coordconv.agents.precision import PrecisionRequest, check_request
+from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
 from rl_coordconv.agents.presets import load_agent_preset
-from rl_coordconv.devices import resolve_device
+from rl_coordconv.devices import check_device_name, resolve_device
 from rl_coordconv.envs import find_game, is_atari, load_protocol
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
@@ -31,6 +31,9 @@ def resolve_run(
 ) -> RunConfig:
     """Fill in every default and check every value before anything is built.
 
+    Device and precision are checked by name only: the machine that trains the run may be another
+    one, see `check_machine`.
+
     Args:
         game: a game's name in any of its spellings, for example ``Pong``, ``ALE/Pong-v5`` or
             ``Aim``.
@@ -47,14 +50,15 @@ def resolve_run(
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
 
     Raises:
-        UnknownNameError: no such game, extractor, agent or protocol.
+        UnknownNameError: no such game, extractor, agent, protocol, device or precision.
         InputError: a value that is not allowed.
     """
     game = find_game(game)
     if not is_atari(game) and protocol != "deepmind":
         raise InputError(f"game {game!r} has no protocol {protocol!r}: only Atari games have any")
     extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
-    check_request(precision, resolve_device(device))
+    check_device_name(device)
+    check_request_name(precision)
     preset = load_agent_preset(agent)
     given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
     changes = {key: value for key, value in given.items() if value is not None}
@@ -74,3 +78,16 @@ def resolve_run(
         initialization=initialization,
         evaluation=EvaluationConfig(episodes=eval_episodes),
     )
+
+
+def check_machine(device: str, precision: PrecisionRequest) -> None:
+    """Refuse what this machine cannot train, before a run's directory is made.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+
+    Raises:
+        InputError: there is no such device here, or it has no bf16 arithmetic.
+    """
+    check_request(precision, resolve_device(device))

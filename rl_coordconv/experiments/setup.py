@@ -5,13 +5,10 @@ from __future__ import annotations
 import torch
 from stable_baselines3.common.vec_env import VecEnv
 
-from rl_coordconv.envs import is_atari, make_vec_env
-from rl_coordconv.envs.alternating import AlternatingVecEnv
+from rl_coordconv.envs import training
 from rl_coordconv.errors import InputError
 from rl_coordconv.hardware import available_cores
 from rl_coordconv.runs import RunConfig
-
-_SMALLEST_GROUP = 8
 
 
 def set_threads(threads: int | None) -> int:
@@ -33,20 +30,14 @@ def set_threads(threads: int | None) -> int:
 
 
 def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
-    """Build a run's environments; for a GPU in two groups, of which one is always emulated.
-
-    On a CPU the network and the emulator would only take each other's cores (measured, see
-    docs/performance.md).
-    """
-    n_envs = config.preset.n_envs
-    overlaps = device.type == "cuda" and is_atari(config.game)
-    n_groups = 2 if overlaps and n_envs >= 2 * _SMALLEST_GROUP else 1
-    sizes = [n_envs // n_groups + (index < n_envs % n_groups) for index in range(n_groups)]
-    groups = [
-        make_vec_env(config.game, size, protocol=config.protocol, num_threads=min(threads, size))
-        for size in sizes
-    ]
-    return groups[0] if n_groups == 1 else AlternatingVecEnv(groups)
+    """Build a run's environments, see `rl_coordconv.envs.training.make_training_env`."""
+    return training.make_training_env(
+        config.game,
+        config.preset.n_envs,
+        protocol=config.protocol,
+        num_threads=threads,
+        beside_gpu=device.type == "cuda",
+    )
 
 
 def env_threads(env: VecEnv) -> int:

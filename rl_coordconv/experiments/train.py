@@ -16,9 +16,9 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
-from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.devices import resolve_device
 from rl_coordconv.environment import describe_environment
+from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.callbacks import (
     CheckLosses,
     LogCoordinateWeights,
@@ -29,6 +29,7 @@ from rl_coordconv.experiments.callbacks import (
     check_losses,
 )
 from rl_coordconv.experiments.evaluate import Evaluation, evaluate_policy_on_games
+from rl_coordconv.experiments.number_format import record_format, requested_format
 from rl_coordconv.experiments.profiling import ProfileTraining
 from rl_coordconv.experiments.progress import open_progress
 from rl_coordconv.experiments.setup import env_threads, make_training_env, set_threads
@@ -37,12 +38,11 @@ from rl_coordconv.files import write_json
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import (
     Progress,
-    has_checkpoint,
     load_newest_checkpoint,
     save_checkpoint,
 )
 from rl_coordconv.runs.metrics import open_logger
-from rl_coordconv.runs.precision import recorded_precision
+from rl_coordconv.runs.precision import Format
 from rl_coordconv.runs.seeds import training_seed
 
 CHECKPOINT_SECONDS = 120.0
@@ -56,6 +56,7 @@ def train(
     *,
     threads: int | None = None,
     profile: bool = False,
+    precision: Format | None = None,
 ) -> int:
     """Train a run, evaluate it, and keep its status true whatever happens.
 
@@ -69,21 +70,25 @@ def train(
         threads: of torch and of the emulator; None takes the cores this process may use, or fewer
             where ``OMP_NUM_THREADS`` says so.
         profile: whether to profile some updates into the run's ``profile/``.
+        precision: another number format for what is left of the run; None keeps the one it has.
 
     Returns:
         The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
-        InputError: another process is training this run, or no thread was allowed.
+        InputError: another process is training this run, no thread was allowed, the run's number
+            format cannot be had here, or a finished run was to change its format.
         NonFiniteLossError: a loss became NaN or infinite.
     """
     with run.locked(), stop_request() as stop:
         if run.status().state is RunState.DONE:
+            if precision is not None:
+                raise InputError(f"precision {precision!r} was asked for, but {run.path} is done")
             return 0
         if argv:
             run.record_command(argv)
         with _recorded_failure(run):
-            _Attempt(run, console, stop, threads, profile).execute()
+            _Attempt(run, console, stop, threads, profile, precision).execute()
         return stop.exit_code
 
 
@@ -117,6 +122,7 @@ class _Attempt:
         stop: the wish to stop.
         threads: of torch and of the emulator; None chooses.
         profile: whether to profile.
+        precision: a format that is asked for now; None keeps the run's.
     """
 
     def __init__(
@@ -126,22 +132,25 @@ class _Attempt:
         stop: StopRequest,
         threads: int | None,
         profile: bool,
+        precision: Format | None,
     ) -> None:
         self._run, self._console, self._stop, self._profile = run, console, stop, profile
         self._config = config = run.config()
         device = resolve_device(config.device)
         threads = set_threads(threads)
         self._env = make_training_env(config, device, threads)
-        self._model = build_agent(
-            config.preset,
-            self._env,
-            extractor=config.extractor,
-            extractor_kwargs=config.extractor_kwargs,
-            seed=config.seed,
-            device=str(device),
-            precision=self._precision_request(),
-            paired_seed=config.seed if config.initialization == "paired" else None,
-        )
+        self._format = requested_format(run, precision)
+        with self._format.explained():
+            self._model = build_agent(
+                config.preset,
+                self._env,
+                extractor=config.extractor,
+                extractor_kwargs=config.extractor_kwargs,
+                seed=config.seed,
+                device=str(device),
+                precision=self._format.precision,
+                paired_seed=config.seed if config.initialization == "paired" else None,
+            )
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
         # The status remembers attempts that ended before they saved anything new.
@@ -151,12 +160,6 @@ class _Attempt:
         self._ended: float | None = None
         self._beaten = self._began
         self._env.seed(training_seed(config.seed, self._resumes))
-
-    def _precision_request(self) -> PrecisionRequest:
-        """Return what ``auto`` chose before: a run does not change its format half-way."""
-        chosen = recorded_precision(self._run.environment_file)
-        has_begun = has_checkpoint(self._run.checkpoints)
-        return chosen if chosen and has_begun else self._config.precision
 
     def execute(self) -> None:
         """Train what is left, save, evaluate."""
@@ -242,9 +245,11 @@ class _Attempt:
 
     def _record_environment(self) -> None:
         described = describe_environment(self._model.device, env_threads(self._env))
-        precision = self._model.chosen_precision
-        chosen = {"precision": precision.name, "precision_reason": precision.reason}
-        write_json(self._run.environment_file, described | chosen)
+        with self._format.explained():
+            chosen = self._model.chosen_precision
+        steps = self._model.num_timesteps
+        written = record_format(self._run, self._format, chosen, steps)
+        write_json(self._run.environment_file, described | written)
 
     def _evaluate(self) -> Evaluation | None:
         episodes = self._config.evaluation.episodes

@@ -12,7 +12,7 @@ from rl_coordconv import statistics
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.errors import closest
 from rl_coordconv.reports import formats
-from rl_coordconv.reports.differing import differing_settings
+from rl_coordconv.reports.differing import changed_formats, differing_settings
 from rl_coordconv.reports.outcomes import (
     Against,
     ArmOnGame,
@@ -288,7 +288,7 @@ def _warnings(games: Sequence[GameResult], cells: Sequence[Cell], options: Optio
             f"No run of the baseline {options.baseline!r} was found (arms here: "
             f"{', '.join(arms) or 'none'}){hint}: every verdict is undecided."
         )
-    warnings += differing_settings(cells)
+    warnings += differing_settings(cells) + changed_formats(cells)
     unknown = sorted({game.cell.game for game in games if game.random is None})
     if unknown:
         warnings.append(

@@ -15,6 +15,7 @@ from rl_coordconv.errors import InputError
 from rl_coordconv.files import read_json
 from rl_coordconv.reports.curves import WINDOW, trailing_mean
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState, read_metrics
+from rl_coordconv.runs.precision import describe_history, precision_history
 
 IMPORTED = "imported"
 """The state of a run that another program trained."""
@@ -48,6 +49,8 @@ class Run:
         evaluation: (games,) raw scores of the evaluation after training.
         parameters: numbers in the whole policy; None where unknown.
         settings: what was chosen and what it ran on, for finding what differs between arms.
+        formats: the number formats of its steps, ``bf16`` or ``bf16, from step 9 on fp32``; empty
+            where they are not recorded.
         weights: of each CoordConv layer, (steps, ratio of coordinate to image weights).
         identity: the configuration's hash; runs that share it are the same run.
     """
@@ -70,6 +73,7 @@ class Run:
     evaluation: tuple[float, ...] = ()
     parameters: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    formats: str = ""
     weights: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
     identity: str = ""
 
@@ -191,6 +195,7 @@ def load_run(directory: RunDirectory) -> Run:
         evaluation=tuple(_read_mapping(directory.evaluation_file).get("returns", ())),
         parameters=_count_parameters(directory.path / "policy.safetensors"),
         settings=_settings(config, environment),
+        formats=describe_history(precision_history(environment, directory.environment_file)),
         weights=_weights(directory.metrics_file),
         identity=config.hash,
     )
@@ -257,7 +262,8 @@ def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, st
     """Collect what should be equal between runs that are compared."""
     chosen = config.model_dump(mode="json", include={"preset", "protocol", "initialization"})
     settings = _flatten(chosen)
-    ran = {key: value for key, value in environment.items() if key != "precision_reason"}
+    told = ("precision_reason", "precision_history")
+    ran = {key: value for key, value in environment.items() if key not in told}
     if "precision" not in ran:
         ran["precision"] = config.precision
     return settings | _flatten(ran)

@@ -1,16 +1,144 @@
-"""Which number format a run was trained in."""
+"""Which number format a run is to be trained in, and which its steps were trained in.
+
+``precision.json`` in a sweep's or a run's directory holds what ``auto`` was decided to be there,
+or what a person asked for later. ``environment.json`` holds what was used, stretch by stretch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from rl_coordconv.files import read_json
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.files import read_json, write_json
+from rl_coordconv.validation import validate
+
+DECISION_FILE = "precision.json"
+
+Format = Literal["fp32", "bf16"]
 
 
-def recorded_precision(path: Path) -> Literal["fp32", "bf16"] | None:
-    """Return the number format that an ``environment.json`` tells of; None without a file."""
-    if not path.is_file():
-        return None
-    name = read_json(path).get("precision")
-    return name if name in ("fp32", "bf16") else None
+class Finding(BaseModel):
+    """What one machine finds right for one arm."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    machine: str
+    agent: str
+    extractor: str
+    precision: Format
+    reason: str
+
+
+class Decision(BaseModel):
+    """A number format that was decided on, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    precision: Format
+    reason: str
+    findings: tuple[Finding, ...] = ()
+    """What it was decided by."""
+
+    def save(self, directory: Path) -> None:
+        """Keep the decision in a sweep's or a run's directory."""
+        write_json(directory / DECISION_FILE, self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, directory: Path) -> Decision | None:
+        """Read the decision of a directory; None where there is none.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        path = directory / DECISION_FILE
+        if not path.is_file():
+            return None
+        return validate(_DECISION, _read(path), where=str(path), keys=cls.model_fields)
+
+
+class Stretch(BaseModel):
+    """Agent steps that were trained in one number format."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    from_step: Annotated[int, Field(ge=0)]
+    """How many agent steps the run had when it began."""
+    precision: Format
+    reason: str
+
+
+_DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
+_HISTORY: TypeAdapter[tuple[Stretch, ...]] = TypeAdapter(tuple[Stretch, ...])
+
+
+def recorded_precision(path: Path) -> Format | None:
+    """Return the number format that an ``environment.json`` tells of; None without a file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    history = recorded_history(path)
+    return history[-1].precision if history else None
+
+
+def recorded_history(path: Path) -> tuple[Stretch, ...]:
+    """Return the formats that an ``environment.json`` tells of, from the run's first step on.
+
+    Files from before there was a history give the one format that they name; without a file there
+    is none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    return precision_history(_read(path), path) if path.is_file() else ()
+
+
+def precision_history(environment: Any, path: Path) -> tuple[Stretch, ...]:
+    """Return what `recorded_history` does, of an ``environment.json`` that has been read.
+
+    Args:
+        environment: its content.
+        path: where it lies, for the message.
+
+    Raises:
+        InputError: it is no mapping, or its history is none.
+    """
+    if not isinstance(environment, dict):
+        raise InputError(f"{path} does not hold a mapping")
+    history = environment.get("precision_history")
+    if history is not None:
+        return validate(_HISTORY, history, where=f"precision_history in {path}")
+    name = environment.get("precision")
+    if name not in ("fp32", "bf16"):
+        return ()
+    reason = str(environment.get("precision_reason", ""))
+    return (Stretch(from_step=0, precision=name, reason=reason),)
+
+
+def extended_history(history: Sequence[Stretch], new: Stretch) -> tuple[Stretch, ...]:
+    """Add an attempt to the history of a run.
+
+    Stretches that began at or after it are gone with the steps that were lost; one in the same
+    format goes on.
+    """
+    kept = tuple(stretch for stretch in history if stretch.from_step < new.from_step)
+    return kept if kept and kept[-1].precision == new.precision else (*kept, new)
+
+
+def describe_history(history: Sequence[Stretch]) -> str:
+    """Name the formats of a run's steps: ``bf16``, or ``bf16, from step 1,000 on fp32``."""
+    later = [f", from step {one.from_step:,} on {one.precision}" for one in history[1:]]
+    return "".join([*(one.precision for one in history[:1]), *later])
+
+
+def _read(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except InputError:
+        raise
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise InputError(f"{path} is damaged: {error}") from error

@@ -2,11 +2,13 @@
 
 import importlib.metadata
 
+import numpy as np
 import pytest
 import torch
 
 from rl_coordconv.benchmarks import env as env_benchmark
 from rl_coordconv.benchmarks import layer as layer_benchmark
+from rl_coordconv.benchmarks import timing
 from rl_coordconv.benchmarks.env import EnvBenchmarkConfig
 from rl_coordconv.benchmarks.layer import LayerBenchmarkConfig, build_subject, measure
 from rl_coordconv.benchmarks.timing import alternate, ratio
@@ -49,7 +51,48 @@ def test_every_subject_batch_and_mode_has_a_row():
         for subject in ("conv1", "conv2", "conv3", "network")
         for mode in ("forward", "forward+backward")
     ]
-    assert all(row.plain_ms > 0 and row.ours.minimum > 0 for row in rows)
+
+
+def test_a_row_divides_each_candidates_time_by_plains(monkeypatch):
+    seconds = {"plain": 2e-3, "concatenating": 3e-3, "ours": 1e-3}
+    monkeypatch.setattr(layer_benchmark, "build_subject", lambda subject, kind: kind)
+    monkeypatch.setattr(layer_benchmark, "_step", lambda kind, image, mode, config: kind)
+    monkeypatch.setattr(layer_benchmark, "calls_for", lambda kind, budget: 7)
+    monkeypatch.setattr(layer_benchmark, "seconds_per_call",
+                        lambda kind, calls: seconds[kind] * calls / 7)  # fmt: skip
+    row = next(measure(LayerBenchmarkConfig(batch_sizes=(2,), rounds=3)))
+    assert row.plain_ms == pytest.approx(2.0)
+    assert row.concatenating.median == pytest.approx(1.5)
+    assert row.ours.median == pytest.approx(0.5)
+
+
+class Clock:
+    """Moves on by what is called."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.calls = 0.0, []
+        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
+
+    def work(self, *arguments):
+        self.calls.append(arguments)
+        self.now += 0.25
+
+
+def test_time_is_divided_by_the_calls_that_took_it(monkeypatch):
+    clock = Clock(monkeypatch)
+    assert timing.seconds_per_call(clock.work, 8) == 0.25
+    assert len(clock.calls) == 8
+    assert timing.calls_for(clock.work, 2.0) == 8
+    assert timing.calls_for(clock.work, 0.01) == 1
+
+
+def test_an_environments_speed_is_of_all_its_copies(monkeypatch):
+    clock, config = Clock(monkeypatch), EnvBenchmarkConfig(n_envs=2, steps=4)
+    speed = env_benchmark._speed(clock.work, config, 3, np.random.default_rng(0))
+    assert speed == 4 * 2 / (4 * 0.25)
+    actions = np.array([action for (action,) in clock.calls])
+    assert actions.shape == (4, 2)
+    assert set(actions.ravel()) <= {0, 1, 2}
 
 
 def test_the_layer_table_names_machine_and_versions(capsys):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -203,15 +204,28 @@ def test_a_run_that_is_trained_elsewhere_is_left_to_it(tmp_path, small_a2c):
     assert run.status().state is RunState.PENDING
 
 
-def test_the_commands_plan_trains_nothing(tmp_path, small_a2c):
-    command = Command(tmp_path / "sweep", small_a2c, 200)
+def test_the_commands_plan_trains_elsewhere_to_measure_and_keeps_nothing(tmp_path, small_a2c):
+    """What it says of time and disk it has from trainings, which leave no trace."""
+    output, temporary = tmp_path / "sweep", tmp_path / "tmp"
+    temporary.mkdir()
+    command = Command(output, small_a2c, 200)
+    begun = SweepDirectory(output).run(description(small_a2c, total_timesteps=200).runs()[0])
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
     result = subprocess.run([*command.argv, "--dry-run"], cwd=tmp_path, capture_output=True,
-                            text=True, check=True)  # fmt: skip
-    assert not (tmp_path / "sweep").exists()
+                            env=os.environ | {"TMPDIR": str(temporary)}, text=True,
+                            check=True)  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+    assert begun.status().state is RunState.PENDING
+    assert list(temporary.glob("rl-coordconv*")) == []
     text = " ".join(result.stdout.split())
-    assert "2 of 2 runs are to be trained, 2 at a time" in text
-    assert "MiB of disk" in text
-    assert "small-a2c, coordconv" in text
+    assert "2 of 2 runs are to be trained, 2 at a time with" in text
+    assert "threads each on this machine" in text
+    speeds = re.findall(r"small-a2c, (\w+): ([\d,]+) agent steps/s", text)
+    assert [name for name, _ in speeds] == ["cnn", "coordconv"]
+    assert all(int(speed.replace(",", "")) > 0 for _, speed in speeds)
+    (size,) = re.findall(r"and ([\d,]+) MiB of disk, measured there on Pong", text)
+    # Two runs, each of a model, its portable form and checkpoints with their optimiser's state.
+    assert 2 * 4 * 6 < int(size.replace(",", "")) < 200
 
 
 def test_a_file_says_what_flags_do_not(tmp_path, small_a2c):

@@ -11,12 +11,15 @@ import time
 import pytest
 from rich.console import Console
 
+from rl_coordconv.cli import main
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.sweep.directory import SweepDirectory
 from rl_coordconv.experiments.sweep.plan import SweepConfig
 from rl_coordconv.experiments.sweep.ray_cluster import RayLauncher
 from rl_coordconv.experiments.sweep.run import sweep
+from rl_coordconv.files import read_json
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
+from rl_coordconv.runs.precision import Decision
 
 ray = pytest.importorskip("ray")
 
@@ -126,6 +129,34 @@ def test_after_the_driver_is_lost_another_one_goes_on(tmp_path, small_a2c, clust
     assert [path.name for path in run.checkpoints.iterdir()] == [
         f"step_{status.num_timesteps:012d}"
     ]
+
+
+def test_the_clusters_machines_decide_the_format_and_the_plan(tmp_path, small_a2c, cluster, capsys):
+    """The driver's own hardware is not asked; every node is, and each run keeps the answer."""
+    the_cluster, _ = cluster
+    launcher = RayLauncher(the_cluster.address, cpus=1)
+    config = description(small_a2c, precision="auto")
+    found = launcher.find_formats(config.runs())
+    assert sorted(one.extractor for one in found) == ["cnn", "cnn", "coordconv", "coordconv"]
+    assert all(one.reason.startswith("auto: ") for one in found), found
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    assert sweep(config, SweepDirectory(tmp_path), launcher, console) == 0, text.getvalue()
+    decision = Decision.load(tmp_path)
+    assert len(decision.findings) == 4
+    for run in runs_of(tmp_path):
+        environment = read_json(run.environment_file)
+        assert environment["precision"] == decision.precision
+        assert environment["precision_reason"].startswith("decided for the whole sweep: auto: ")
+
+    argv = ["sweep", "--games", "Pong", "--agents", small_a2c, "--extractors", "cnn", "--seeds",
+            "3", "--total-timesteps", "40", "--precision", "fp32", "--eval-episodes", "0",
+            "--device", "cpu", "--backend", "ray", "--ray-address", the_cluster.address,
+            "--output", str(tmp_path / "planned"), "--dry-run"]  # fmt: skip
+    assert main(argv) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "3 of 3 runs are to be trained, 2 at a time with 1 CPUs each on the Ray cluster" in shown
+    assert not (tmp_path / "planned").exists()
 
 
 def test_what_does_not_fit_is_refused(cluster):

@@ -14,7 +14,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl_coordconv import agents
-from rl_coordconv.agents.precision import Precision
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments import train as train_module
 from rl_coordconv.experiments.callbacks import NonFiniteLossError
@@ -23,7 +22,6 @@ from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.experiments.setup import make_training_env
 from rl_coordconv.experiments.train import train
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
-from rl_coordconv.runs.precision import recorded_precision
 
 
 def start(tmp_path, agent, **changes) -> RunDirectory:
@@ -215,22 +213,6 @@ def test_finished_games_are_kept_in_monitor_csv(tmp_path, small_a2c):
         # Emulator frames of a whole game: five balls, each of which takes some 25 steps to fall.
         assert 400 < int(row["l"]) <= 4 * 400 + 60
         assert int(row["step"]) <= 1600
-
-
-def test_a_resumed_run_keeps_the_precision_that_auto_chose(
-    tmp_path, small_ppo, interrupt_at, monkeypatch
-):
-    chosen = iter(["bf16", "fp32"])
-    monkeypatch.setattr(
-        "rl_coordconv.agents.on_policy.choose_precision",
-        lambda request, policy: Precision(next(chosen) if request == "auto" else request, request),
-    )
-    run = start(tmp_path, small_ppo, precision="auto")
-    interrupt_at(32)
-    assert train(run, quiet()) == 130
-    assert recorded_precision(run.environment_file) == "bf16"
-    assert train(run, quiet()) == 0
-    assert recorded_precision(run.environment_file) == "bf16"
 
 
 def test_threads_are_set_and_told(tmp_path, small_a2c):

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.sweep.local import LocalLauncher, outcome_of
-from rl_coordconv.experiments.sweep.resources import Resources
+from rl_coordconv.experiments.sweep.precision import pass_on
+from rl_coordconv.experiments.sweep.supervisor import Job, Launcher
 from rl_coordconv.runs import EvaluationConfig, RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Decision
 
 SAMPLE_STEPS = 8_192
 """Agent steps that are trained to measure; a few seconds on two cores."""
 
 
+MOST_AT_A_TIME = 16
+"""Trainings that are measured beside each other; a larger cluster tells nothing more by more."""
+_LOOK_SECONDS = 0.1
+
+
 @dataclass(frozen=True)
 class Estimate:
-    """What a sweep will take on this machine."""
+    """What a sweep will take where it was measured."""
 
     seconds: float
     """Wall-clock time of training, without evaluations."""
@@ -27,12 +34,17 @@ class Estimate:
     """Agent steps per second of one run, by agent and extractor, while others train beside it."""
 
 
-def estimate(configs: list[RunConfig], resources: Resources) -> Estimate:
+def estimate(
+    configs: list[RunConfig], launcher: Launcher, decision: Decision | None = None
+) -> Estimate:
     """Train the first game a little with every agent and extractor, as many at a time as later.
+
+    It happens where the sweep would happen, in a temporary directory.
 
     Args:
         configs: the runs that are still to be trained.
-        resources: what each of them gets.
+        launcher: where, and how many at a time.
+        decision: the number format of all of them, where one is decided.
 
     Raises:
         InputError: a measured training failed.
@@ -40,17 +52,22 @@ def estimate(configs: list[RunConfig], resources: Resources) -> Estimate:
     samples: dict[tuple[str, str], RunConfig] = {}
     for config in configs:
         samples.setdefault((config.agent, config.extractor), config)
+    jobs = min(launcher.jobs, len(configs))
     speeds, sizes = {}, {}
     with tempfile.TemporaryDirectory(prefix="rl-coordconv-estimate-") as folder:
-        for arm, config in samples.items():
-            speeds[arm], sizes[arm] = _measure(config, resources, Path(folder) / "-".join(arm))
+        for number, (arm, config) in enumerate(samples.items()):
+            place = Path(folder) / str(number)
+            runs = [_short(config, place / str(slot)) for slot in range(min(jobs, MOST_AT_A_TIME))]
+            for run in runs:
+                pass_on(decision, run)
+            _train(runs, launcher)
+            speeds[arm], sizes[arm] = _speed(runs), _size(runs[0].path)
     seconds = sum(one.total_timesteps / speeds[one.agent, one.extractor] for one in configs)
     size = sum(sizes[one.agent, one.extractor] for one in configs)
-    return Estimate(seconds / resources.jobs, size, speeds)
+    return Estimate(seconds / jobs, size, speeds)
 
 
-def _measure(config: RunConfig, resources: Resources, folder: Path) -> tuple[float, int]:
-    """Return steps per second of one run, and the bytes its directory has."""
+def _short(config: RunConfig, folder: Path) -> RunDirectory:
     steps = min(SAMPLE_STEPS, config.total_timesteps)
     short = config.model_copy(
         update={
@@ -58,18 +75,28 @@ def _measure(config: RunConfig, resources: Resources, folder: Path) -> tuple[flo
             "evaluation": EvaluationConfig(episodes=0),
         }
     )
-    launcher = LocalLauncher(resources)
-    runs = [RunDirectory.create(short, folder / str(slot)) for slot in range(resources.jobs)]
-    jobs = [launcher.start(run, slot) for slot, run in enumerate(runs)]
+    return RunDirectory.create(short, folder)
+
+
+def _train(runs: list[RunDirectory], launcher: Launcher) -> None:
+    jobs: list[Job] = []
     try:
+        jobs += [launcher.start(run, slot) for slot, run in enumerate(runs)]
         for job, run in zip(jobs, runs, strict=True):
-            outcome = outcome_of(job.wait())
+            while (outcome := job.poll()) is None:
+                time.sleep(_LOOK_SECONDS)
             if outcome.kind != "ended":
                 raise InputError(f"a training to measure failed: {run.status().error or outcome}")
     finally:
         for job in jobs:
             job.kill()
+
+
+def _speed(runs: list[RunDirectory]) -> float:
+    """Return the mean of some runs' agent steps per second."""
     statuses = [run.status() for run in runs]
-    speed = sum(status.num_timesteps / status.training_seconds for status in statuses) / len(runs)
-    size = sum(path.stat().st_size for path in runs[0].path.rglob("*") if path.is_file())
-    return speed, size
+    return sum(status.num_timesteps / status.training_seconds for status in statuses) / len(runs)
+
+
+def _size(path: Path) -> int:
+    return sum(part.stat().st_size for part in path.rglob("*") if part.is_file())

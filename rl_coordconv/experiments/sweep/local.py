@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from typing import IO
 
-from rl_coordconv.experiments.sweep import worker
+from rl_coordconv.experiments.sweep import probe, worker
 from rl_coordconv.experiments.sweep.resources import Resources
 from rl_coordconv.experiments.sweep.supervisor import Outcome
-from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs import RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
 
 LOG = "worker.log"
 """What a run's processes have printed, in the run's directory."""
@@ -34,13 +36,25 @@ class LocalLauncher:
             run: which.
             slot: which of the runs at a time it is, from 0.
         """
-        threads = self._resources.threads
-        environment = worker.environment(threads)
+        command = worker.command(run.path, self._resources.threads)
+        return LocalJob(command, self._environment(slot), (run.path / LOG).open("ab"))
+
+    def _environment(self, slot: int) -> dict[str, str]:
+        environment = worker.environment(self._resources.threads)
         gpu = self._resources.gpu_of(slot)
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = _name_of(gpu)
-        command = worker.command(run.path, threads)
-        return LocalJob(command, environment, (run.path / LOG).open("ab"))
+        return environment
+
+    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the number format of every arm on this machine."""
+        data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
+        found = probe.find_formats(data, self._environment(0))
+        return [Finding(**finding) for finding in found]
+
+    def describe(self) -> str:
+        """Say how many runs at a time are trained, with what, and where."""
+        return f"{self.jobs} at a time with {self._resources.threads} threads each on this machine"
 
     def close(self) -> None:
         """Nothing is left behind."""

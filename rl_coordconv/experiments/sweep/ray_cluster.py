@@ -16,17 +16,18 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from rl_coordconv.errors import InputError, missing_extra
-from rl_coordconv.experiments.sweep import worker
+from rl_coordconv.experiments.sweep import probe, worker
 from rl_coordconv.experiments.sweep.local import LOG, outcome_of
 from rl_coordconv.experiments.sweep.parcels import CHECKPOINTS, pack, unpack
 from rl_coordconv.experiments.sweep.supervisor import Outcome
-from rl_coordconv.runs import RunBusyError, RunDirectory
+from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
 
 _LOOK_SECONDS = 1.0
 _SMALL_SECONDS = 10.0
@@ -50,10 +51,11 @@ class RayLauncher:
         self, address: str | None, *, cpus: float, gpus: float = 0.0, jobs: int | None = None
     ) -> None:
         self._ray = ray = _import_ray()
+        self._needs = {"CPU": cpus, "GPU": gpus}
         self._owns = not ray.is_initialized()
         if self._owns:
             _connect(ray, address)
-        fits = _fitting(ray.cluster_resources(), cpus, gpus)
+        fits = _fitting(ray.nodes(), self._needs)
         self.jobs = fits if jobs is None else jobs
         if self.jobs < 1:
             raise InputError(f"jobs {self.jobs} is not at least 1")
@@ -67,6 +69,27 @@ class RayLauncher:
     def start(self, run: RunDirectory, slot: int) -> RayJob:
         """Send a run to the cluster; Ray decides which machine trains it, and when."""
         return RayJob(self._ray, self._train, self._sign, run, self._threads)
+
+    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the number format of every arm on every machine that a run fits on."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
+        task = self._ray.remote(num_cpus=0, num_gpus=self._needs["GPU"])(find_formats_here)
+        answers = [
+            task.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(data, self._threads)
+            for node in self._ray.nodes()
+            if node["Alive"] and _fitting_on(node["Resources"], self._needs)
+        ]
+        return [Finding(**finding) for found in self._ray.get(answers) for finding in found]
+
+    def describe(self) -> str:
+        """Say how many runs at a time are trained, with what, and where."""
+        cpus, gpus = self._needs["CPU"], self._needs["GPU"]
+        share = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+        return f"{self.jobs} at a time with {share} each on the Ray cluster"
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -95,15 +118,26 @@ def _connect(ray: Any, address: str | None) -> None:
         raise InputError(f"no Ray cluster answers at {address!r}: {error}") from error
 
 
-def _fitting(resources: dict[str, float], cpus: float, gpus: float) -> int:
-    """Return how many runs the cluster can hold at a time."""
-    limits = {"CPU": cpus, "GPU": gpus}
-    counts = [int(resources.get(name, 0) / need) for name, need in limits.items() if need > 0]
-    fits = min(counts, default=1)
+def _fitting(nodes: Sequence[dict[str, Any]], needs: Mapping[str, float]) -> int:
+    """Return how many runs the cluster's machines can hold at a time, each of them on one.
+
+    Raises:
+        InputError: not a single one.
+    """
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    fits = sum(_fitting_on(machine, needs) for machine in machines)
     if fits < 1:
-        has = {name: resources.get(name, 0) for name in limits}
-        raise InputError(f"a run asks for {limits}, but the whole cluster has {has}")
+        has = [{name: machine.get(name, 0) for name in needs} for machine in machines]
+        raise InputError(
+            f"a run asks for {dict(needs)}, which no machine has: the whole cluster has {has}"
+        )
     return fits
+
+
+def _fitting_on(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    # A tenth of a GPU goes ten times into one, which 0.3 / 0.1 in binary numbers does not show.
+    counts = [int(resources.get(name, 0) / need + 1e-9) for name, need in needs.items() if need > 0]
+    return min(counts, default=1)
 
 
 class _StopSign:
@@ -196,6 +230,11 @@ def train_here(
         finally:
             process.kill()
             process.wait()
+
+
+def find_formats_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    """Find the number format of some runs on the machine that Ray chose; plain data both ways."""
+    return probe.find_formats(configs, worker.environment(threads))
 
 
 def _start(run: Path, threads: int) -> subprocess.Popen[bytes]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rl_coordconv.experiments.signals import stop_request
 from rl_coordconv.experiments.sweep.directory import SweepDirectory
 from rl_coordconv.experiments.sweep.plan import SweepConfig
+from rl_coordconv.experiments.sweep.precision import find_decision, keep_decision
 from rl_coordconv.experiments.sweep.supervisor import Entry, Launcher, Supervisor
 from rl_coordconv.experiments.sweep.watch import SweepDisplay, Watch, describe_sweep
 from rl_coordconv.runs import RunState
@@ -47,7 +48,12 @@ def sweep(
         stack.enter_context(directory.locked())
         for sentence in directory.prepare(config, mix=mix):
             console.print(sentence, soft_wrap=True, highlight=False)
+        decision = find_decision(configs, directory, launcher)
+        if decision is not None:
+            console.print(f"number format of all runs: {decision.precision} ({decision.reason})",
+                          soft_wrap=True, highlight=False, markup=False)  # fmt: skip
         entries = [Entry(directory.run(one), one.total_timesteps) for one in configs]
+        keep_decision(decision, directory, [entry.run for entry in entries])
         watch = Watch(entries, launcher.jobs)
         stop = stack.enter_context(stop_request())
         with SweepDisplay(console, watch) as display:

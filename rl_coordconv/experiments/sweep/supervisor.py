@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from rl_coordconv.runs import RunDirectory, RunState
+from rl_coordconv.runs import RunConfig, RunDirectory, RunState
+from rl_coordconv.runs.precision import Finding
 
 PATIENCE_SECONDS = 60.0
 """How long workers may take to save when they are asked to stop."""
@@ -51,6 +52,12 @@ class Launcher(Protocol):
 
     def start(self, run: RunDirectory, slot: int) -> Job:
         """Begin to train a run."""
+
+    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the number format of every arm on every machine that may train it."""
+
+    def describe(self) -> str:
+        """Say how many runs at a time are trained, with what, and where."""
 
     def close(self) -> None:
         """Give back what is held."""
