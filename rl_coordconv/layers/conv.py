@@ -162,11 +162,11 @@ class ExtraChannelConv2d(nn.Conv2d):
             size = input.shape[-2:]
             extra = self._map(size, input.device, input.dtype, extra_weight, bias)
         # In place: a convolution's backward needs its input and weight but not its output.
-        return output.add_(extra[0])
+        return output.add_(extra[0] if input.dim() == 3 else extra)
 
     def _convolve(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        stride, dilation = list(self.stride), list(self.dilation)
-        return convolve(input, weight, bias, stride, self._border(), dilation, self.padding_mode)
+        geometry: Any = (self.stride, self._border(), self.dilation, self.padding_mode)
+        return convolve(input, weight, bias, *geometry)
 
     def _border(self) -> list[int]:
         """Return the padding's width on the left, on the right, at the top and at the bottom."""

@@ -143,4 +143,4 @@ def conv2d_with_extra_channels(
     extra = extra_channels(kind, with_r, scale, height, width, input.device, input.dtype)
     added = convolve(extra, weight[:, -count:], bias, stride, border, dilation, padding_mode)
     # Not in place: under vmap over the bias alone this has a dimension that the output has not.
-    return output + added[0]
+    return output + (added[0] if input.dim() == 3 else added)
