@@ -11,12 +11,18 @@ AGENT ?= ppo-short
 SEED ?= 0
 PRECISION ?= auto
 
-.PHONY: help pong test test-slow lint benchmark clean
+# What test-versions tries: oldest, or newest, whatever that is by now.
+VERSIONS ?= oldest
+UPGRADE_oldest := -c constraints-oldest.txt
+UPGRADE_newest := --upgrade --upgrade-strategy eager
+
+.PHONY: help pong test test-slow test-versions lint benchmark clean
 
 help:
 	@echo "make pong       train Pong with CoordConv (STEPS, EXTRACTOR, AGENT, SEED, PRECISION)"
 	@echo "make test       install for development and run the tests"
 	@echo "make test-slow  the tests that take longer than half a minute each"
+	@echo "make test-versions  the tests with the VERSIONS=oldest declared or VERSIONS=newest released"
 	@echo "make lint       ruff and mypy"
 	@echo "make benchmark  layer, environment and training beside their peers (an idle machine!)"
 	@echo "make clean      remove the virtual environment and caches; runs/ is kept"
@@ -31,6 +37,12 @@ test: $(VENV)/.installed-dev
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
 
+# Environments of their own, beside .venv: some gigabytes each.
+test-versions:
+	$(PYTHON) -m venv .venv-$(VERSIONS)
+	.venv-$(VERSIONS)/bin/python -m pip install --quiet $(UPGRADE_$(VERSIONS)) -e '.[dev]'
+	.venv-$(VERSIONS)/bin/python -m pytest
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +55,7 @@ benchmark: $(VENV)/.installed-dev
 	$(BIN)/python scripts/benchmark.py train --agent a2c
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist
+	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

@@ -5,7 +5,7 @@ conv(image, W_image) + conv(extra, W_extra). The extra channels are the same for
 batch: the second term is computed once, on a batch of one, and added as a map of biases.
 """
 
-from __future__ import annotations
+# No postponed annotations here: torch.fx writes those of `forward` into its graphs as they are.
 
 import math
 from typing import Any, Literal
@@ -16,8 +16,15 @@ from torch.nn.common_types import _size_2_t
 
 from rl_coordconv.errors import InputError, closest
 from rl_coordconv.layers.cached_map import CachedMap
-from rl_coordconv.layers.coordinates import coordinate_channels
+from rl_coordconv.layers.functional import (
+    conv2d_with_extra_channels,
+    convolve,
+    extra_channels,
+)
 from rl_coordconv.layers.names import public
+
+# A call in `forward` becomes one node of a graph; the name has to be known where it is called.
+torch.fx.wrap("conv2d_with_extra_channels")
 
 ExtraInit = Literal["default", "zero"]
 ExtraScale = float | Literal["kernel"]
@@ -31,9 +38,12 @@ class ExtraChannelConv2d(nn.Conv2d):
     `nn.Conv2d` reach it whole and a state_dict fits either form.
     """
 
-    image_channels: int
-    extra_channels: int
-    coordinate_scale: float = 1.0  # of layers that were pickled before there was a choice
+    # No annotations on attributes here: TorchScript would read them, and only those of one class.
+    __constants__ = [*nn.Conv2d.__constants__, "channel_kind", "coordinate_scale"]  # noqa: RUF012
+    __jit_ignored_attributes__ = ("_cache",)
+    __jit_unused_properties__ = ("image_weight", "coordinate_weight")
+    channel_kind = ""  # as `extra_channels` takes it
+    coordinate_scale = 1.0  # of layers that were pickled before there was a choice
 
     def __init__(
         self,
@@ -87,18 +97,6 @@ class ExtraChannelConv2d(nn.Conv2d):
         """(out, 2 or 3, kernel height, kernel width), a view of ``weight``."""
         return self.weight[:, self.image_channels :]
 
-    def make_extra_channels(
-        self, height: int, width: int, device: torch.device, dtype: torch.dtype
-    ) -> Tensor:
-        """Return the layer's own input channels before scaling, (1, 2 or 3, height, width)."""
-        raise NotImplementedError
-
-    def _scaled_channels(
-        self, height: int, width: int, device: torch.device, dtype: torch.dtype
-    ) -> Tensor:
-        extra = self.make_extra_channels(height, width, device, dtype)
-        return extra if self.coordinate_scale == 1.0 else extra * self.coordinate_scale
-
     def decompose(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Take the layer apart: it equals a convolution of the image and a map added to it.
 
@@ -113,8 +111,8 @@ class ExtraChannelConv2d(nn.Conv2d):
         """
         weight = self.weight
         image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
-        extra = self._scaled_channels(height, width, weight.device, weight.dtype)
-        return image_weight, self._conv_forward(extra, extra_weight, self.bias)
+        size = torch.Size((height, width))
+        return image_weight, self._map(size, weight.device, weight.dtype, extra_weight, self.bias)
 
     def reset_parameters(self) -> None:
         """Initialise as `nn.Conv2d` does; the coordinate weights as the rest, or to zero."""
@@ -135,49 +133,89 @@ class ExtraChannelConv2d(nn.Conv2d):
         Raises:
             InputError: the number of channels or dimensions is wrong.
         """
-        self._check_input(input)
         # Read once: a parametrised weight is computed anew, perhaps differently, at each access.
-        weight = self.weight
+        weight, bias = self.weight, self.bias
+        if not torch.jit.is_scripting():
+            self._check_input(input)
+            if _are_plain(input, weight, bias):
+                return self._forward_plain(input, weight, bias)
+        return conv2d_with_extra_channels(
+            input,
+            weight,
+            bias,
+            self.channel_kind,
+            self.with_r,
+            float(self.coordinate_scale),
+            self.stride,
+            self._border(),
+            self.dilation,
+            self.padding_mode,
+        )
+
+    def _forward_plain(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Compute what `conv2d_with_extra_channels` does, sparing memory and repeated maps."""
         image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
-        output = self._conv_forward(input, image_weight, None)
-        if self._may_cache(input, weight):
-            extra = self._cached_map(input, extra_weight)
+        output = self._convolve(input, image_weight, None)
+        if self._may_cache(input):
+            extra = self._cached_map(input, extra_weight, bias)
         else:
-            extra = self._compute_map(input, extra_weight, self.bias)
+            size = input.shape[-2:]
+            extra = self._map(size, input.device, input.dtype, extra_weight, bias)
         # In place: a convolution's backward needs its input and weight but not its output.
         return output.add_(extra[0] if input.dim() == 3 else extra)
 
-    def _compute_map(self, input: Tensor, extra_weight: Tensor, bias: Tensor | None) -> Tensor:
+    def _convolve(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        geometry: Any = (self.stride, self._border(), self.dilation, self.padding_mode)
+        return convolve(input, weight, bias, *geometry)
+
+    def _border(self) -> list[int]:
+        """Return the padding's width on the left, on the right, at the top and at the bottom."""
+        if self.padding_mode != "zeros":
+            return self._reversed_padding_repeated_twice
+        if isinstance(self.padding, str):
+            if self.padding == "valid":
+                return [0, 0, 0, 0]
+            height = self.dilation[0] * (self.kernel_size[0] - 1)
+            width = self.dilation[1] * (self.kernel_size[1] - 1)
+            return [width // 2, width - width // 2, height // 2, height - height // 2]
+        return [self.padding[1], self.padding[1], self.padding[0], self.padding[0]]
+
+    def _map(
+        self,
+        size: torch.Size,
+        device: torch.device,
+        dtype: torch.dtype,
+        extra_weight: Tensor,
+        bias: Tensor | None,
+    ) -> Tensor:
         """Return what the extra channels and the bias add to every image, (1, out, H', W')."""
-        height, width = input.shape[-2:]
-        extra = self._scaled_channels(height, width, input.device, input.dtype)
+        kind = (self.channel_kind, self.with_r, self.coordinate_scale)
+        extra = extra_channels(*kind, size[0], size[1], device, dtype)
         # The bias belongs here: its gradient is then summed over one map, not over the batch.
-        return self._conv_forward(extra, extra_weight, bias)
+        return self._convolve(extra, extra_weight, bias)
 
-    def _may_cache(self, input: Tensor, weight: Tensor) -> bool:
-        if torch.is_grad_enabled() or input.device.type != "cpu":
-            return False
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
-            return False
-        # Other types are what transforms put in their place (vmap, fake tensors, parametrisations);
-        # their values cannot be compared, or not outside the transform.
-        bias_type = nn.Parameter if self.bias is None else type(self.bias)
-        return type(input) is Tensor and type(weight) is bias_type is nn.Parameter
+    def _may_cache(self, input: Tensor) -> bool:
+        return not (
+            torch.is_grad_enabled() or input.device.type != "cpu" or torch.compiler.is_compiling()
+        )
 
-    def _cached_map(self, input: Tensor, extra_weight: Tensor) -> Tensor:
+    def _cached_map(self, input: Tensor, extra_weight: Tensor, bias: Tensor | None) -> Tensor:
         autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
         geometry = (self.stride, self.padding, self.dilation, self.padding_mode)
-        key = (input.shape[-2:], input.dtype, autocast, geometry, self.coordinate_scale)
+        size, dtype = input.shape[-2:], input.dtype
+        key = (size, dtype, autocast, geometry, self.coordinate_scale)
         cached = self._cache
-        if cached is None or not cached.fits(key, extra_weight, self.bias):
+        if cached is None or not cached.fits(key, extra_weight, bias):
             # From the copies, so that map and weights agree even if another thread trains.
             weight = extra_weight.clone()
-            bias = None if self.bias is None else self.bias.clone()
-            cached = CachedMap(key, weight, bias, self._compute_map(input, weight, bias))
-            self._cache = cached
+            bias = None if bias is None else bias.clone()
+            added = self._map(size, input.device, dtype, weight, bias)
+            cached = self._cache = CachedMap(key, weight, bias, added)
         return cached.map
 
     def _check_input(self, input: Tensor) -> None:
+        if not isinstance(input, Tensor) or torch.jit.is_tracing():
+            return  # a tool looks at what is done, with or without images
         if input.dim() in (3, 4) and input.shape[-3] == self.image_channels:
             return
         hint = ""
@@ -242,11 +280,7 @@ class CoordConv2d(ExtraChannelConv2d):
         Liu et al. 2018, section 3.
     """
 
-    def make_extra_channels(
-        self, height: int, width: int, device: torch.device, dtype: torch.dtype
-    ) -> Tensor:
-        """Return x, y and r, (1, 2 or 3, height, width)."""
-        return coordinate_channels(height, width, self.with_r, device=device, dtype=dtype)
+    channel_kind = "coordinates"
 
 
 @public
@@ -262,11 +296,20 @@ class ConstantConv2d(ExtraChannelConv2d):
         in_channels: as `CoordConv2d`, like all other arguments.
     """
 
-    def make_extra_channels(
-        self, height: int, width: int, device: torch.device, dtype: torch.dtype
-    ) -> Tensor:
-        """Return ones, (1, 2 or 3, height, width)."""
-        return torch.ones(1, self.extra_channels, height, width, device=device, dtype=dtype)
+    channel_kind = "ones"
+
+
+def _are_plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Return whether these are what they seem, and no tool looks on.
+
+    Transforms put other types in a parameter's place (functional_call, vmap, fake tensors,
+    parametrisations). Their values cannot be compared, or not outside the transform, and they may
+    have a dimension that the input has not.
+    """
+    bias_type = nn.Parameter if bias is None else type(bias)
+    if torch.jit.is_tracing():
+        return False
+    return type(input) is Tensor and type(weight) is bias_type is nn.Parameter
 
 
 def _check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:

@@ -4,12 +4,16 @@ Source: Liu et al., "An intriguing failing of convolutional neural networks and 
 solution", NeurIPS 2018, section 3 and figure 3.
 """
 
-from __future__ import annotations
+# No postponed annotations here: torch.fx writes those of `forward` into its graphs as they are.
 
 import torch
 from torch import Tensor, nn
 
+from rl_coordconv.layers.functional import append_coordinates, coordinates
 from rl_coordconv.layers.names import public
+
+# A call in `forward` becomes one node of a graph; the name has to be known where it is called.
+torch.fx.wrap("append_coordinates")
 
 
 @public
@@ -38,20 +42,8 @@ def coordinate_channels(
     Returns:
         (1, 2 or 3, height, width).
     """
-    wanted = dtype or torch.get_default_dtype()
-    exact = torch.float64 if wanted == torch.float64 else torch.float32
-    x = _axis(width, device, exact).view(1, 1, 1, width).expand(1, 1, height, width)
-    y = _axis(height, device, exact).view(1, 1, height, 1).expand(1, 1, height, width)
-    channels = [x, y]
-    if with_r:
-        channels.append(torch.sqrt(x * x + y * y))
-    return torch.cat(channels, dim=1).to(wanted)
-
-
-def _axis(length: int, device: torch.device | str | None, dtype: torch.dtype) -> Tensor:
-    position = torch.arange(length, device=device, dtype=dtype)
-    # 2 i - (n - 1) is exact and symmetric, so both ends are exactly -1 and 1.
-    return (2 * position - (length - 1)) / max(length - 1, 1)
+    place = torch.get_default_device() if device is None else torch.device(device)
+    return coordinates(height, width, with_r, place, dtype or torch.get_default_dtype())
 
 
 @public
@@ -72,20 +64,14 @@ class AddCoords(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image with its coordinates."""
-        if image.dim() not in (3, 4):
-            raise ValueError(
-                f"an image of shape (N, C, H, W) or (C, H, W) is needed, not {tuple(image.shape)}"
-            )
-        height, width = image.shape[-2:]
-        coordinates = coordinate_channels(
-            height, width, self.with_r, device=image.device, dtype=image.dtype
-        )
-        if image.dim() == 3:
-            return torch.cat((image, coordinates[0]), dim=0)
-        joined = torch.cat((image, coordinates.expand(image.shape[0], -1, -1, -1)), dim=1)
-        if image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous():
-            joined = joined.contiguous(memory_format=torch.channels_last)
-        return joined
+        if not torch.jit.is_scripting():
+            is_known = isinstance(image, Tensor) and not torch.jit.is_tracing()
+            if is_known and image.dim() not in (3, 4):
+                raise ValueError(
+                    "an image of shape (N, C, H, W) or (C, H, W) is needed, not "
+                    f"{tuple(image.shape)}"
+                )
+        return append_coordinates(image, self.with_r)
 
     def extra_repr(self) -> str:
         """Return what ``repr`` shows."""

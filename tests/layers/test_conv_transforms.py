@@ -62,7 +62,7 @@ def test_threads_with_images_of_two_sizes_do_not_mix_them_up(layer, image):
     assert faults == []
 
 
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*deprecated")
 @torch.no_grad()
 def test_a_trace_keeps_no_map(layer, image):
     layer(image)
