@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rl_coordconv.files import read_json
+from rl_coordconv.files import read_mapping
 
 
 def recorded_precision(path: Path) -> Literal["fp32", "bf16"] | None:
-    """Return the number format that an ``environment.json`` tells of; None without a file."""
+    """Return the number format that an ``environment.json`` tells of; None without a file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     if not path.is_file():
         return None
-    name = read_json(path).get("precision")
+    name = read_mapping(path).get("precision")
     return name if name in ("fp32", "bf16") else None

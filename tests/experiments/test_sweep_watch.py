@@ -57,12 +57,15 @@ def test_a_line_counts_states_and_steps():
 @pytest.mark.parametrize(
     ("lines", "want"),
     [
-        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2}'], 2.5),
-        (['{"rollout/ep_rew_mean": 2.5}', '{"rollout/ep_rew_mean": 4.0}', '{"rollout/ep_'], 4.0),
-        (['{"step": 1}'], None),
+        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2}', ""], 2.5),
+        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2, "rollout/ep_rew_mean": 40'], 2.5),
+        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2, "rollout/ep_rew_mean": "x"}',
+          '{"step": 3, "rollout/ep_rew_mean": [1]}', '{"step": 3, "rollout/ep_rew_mean": NaN}',
+          "null", "[]", "7", "\0\0", ""], 2.5),
+        (['{"step": 1}', ""], None),
         ([], None),
     ],
-)
+)  # fmt: skip
 def test_the_latest_return_is_found(tmp_path, lines, want):
     path = tmp_path / "metrics.jsonl"
     path.write_text("\n".join(lines))
@@ -72,7 +75,7 @@ def test_the_latest_return_is_found(tmp_path, lines, want):
 def test_a_long_file_is_read_from_its_end(tmp_path):
     path = tmp_path / "metrics.jsonl"
     rows = [json.dumps({"step": step, "rollout/ep_rew_mean": step / 2}) for step in range(5000)]
-    path.write_text("\n".join(rows))
+    path.write_text("\n".join([*rows, ""]))
     assert latest_return(path) == 2499.5
     assert latest_return(tmp_path / "missing") is None
 

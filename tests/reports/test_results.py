@@ -102,7 +102,7 @@ def test_broken_runs_are_named_rather_than_dropped(tmp_path, write_arm):
         run.path for run in (unknown, rows, status, infinite)
     ]
     assert "missing" in unreadable[0].reason
-    assert "'no'" in unreadable[1].reason or "'number'" in unreadable[1].reason
+    assert "none of its lines is a row of r,l,t,step" in unreadable[1].reason
     assert "a game's return is not a finite number" in unreadable[3].reason
 
 
