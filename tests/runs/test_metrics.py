@@ -60,7 +60,7 @@ def test_a_resumed_run_has_each_step_once_in_both_curves(tmp_path):
     assert scalars(tmp_path) == expected
 
 
-NO_ROWS = ["null", "{}", "[]", "7", '"step"', '{"ste', '{"step": "3"}', '{"step": true}', 
+NO_ROWS = ["null", "{}", "[]", "7", '"step"', '{"ste', '{"step": "3"}', '{"step": true}',
            '{"a": 1}', '{"step": -1}', '{"step": 1.5}', '{"step": NaN}', "[" * 100_000,
            '{"step": ' + "9" * 5000, "\0" * 40, '\0\0\0{"step": 3}', "r,l,t,step"]  # fmt: skip
 
