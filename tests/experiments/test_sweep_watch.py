@@ -121,6 +121,14 @@ def test_nobodys_run_is_not_called_running(entry):
     assert entry.state is RunState.FAILED
 
 
+def test_a_damaged_run_is_shown_as_failed(entry):
+    entry.run.status_file.write_bytes(b"\0" * 99)
+    entry.run.metrics_file.mkdir()
+    entry.is_settled = True
+    [found] = Watch([entry], jobs=1).rows()
+    assert (found.state, found.steps, found.latest_return) == (RunState.FAILED, 0, None)
+
+
 def test_without_a_terminal_there_are_plain_lines(entry, monkeypatch):
     console = Console(file=io.StringIO(), width=60)
     monkeypatch.setattr("rl_coordconv.experiments.sweep.watch.PLAIN_INTERVAL_SECONDS", 0.0)
