@@ -208,7 +208,7 @@ class Divergence:
         if self.retried:
             text += (
                 f"; {self.retried} {'were' if self.retried > 1 else 'was'} trained again from an "
-                f"earlier checkpoint on other games, and {self.counted} of them count in verdicts"
+                f"earlier checkpoint on other games (in verdicts: {self.counted})"
             )
         return f"{text}. What is left has been selected for not diverging."
 

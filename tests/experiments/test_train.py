@@ -23,6 +23,8 @@ from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.experiments.setup import make_training_env
 from rl_coordconv.experiments.summary import describe_run
 from rl_coordconv.experiments.train import train
+from rl_coordconv.reports.gather import gather
+from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.runs.precision import recorded_precision
@@ -184,6 +186,11 @@ def test_a_resumed_run_goes_on_with_its_optimizer_and_every_row(
     changed = [not torch.equal(after["policy"][key], value)
                for key, value in before["policy"].items()]  # fmt: skip
     assert all(changed)
+
+    comparison = gather([tmp_path], {}, Options(baseline="coordconv", resamples=100))
+    [arm] = comparison.games[0].arms
+    assert (arm.n, arm.scores, comparison.left_out) == (1, (-21.0,), ())
+    assert comparison.games[0].cell.budget == 160
 
 
 def test_interrupted_and_resumed_learns_the_schedule_of_an_uninterrupted_run(

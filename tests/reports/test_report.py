@@ -223,8 +223,8 @@ def diverged(tmp_path_factory, write_run, write_arm):
 
 SENTENCE = (
     "ppo, coordconv: 3 of 5 runs diverged; 2 ended so and count in no verdict (Pong, seed 2; Pong, "
-    "seed 3); 2 were trained again from an earlier checkpoint on other games, and 1 of them count "
-    "in verdicts. What is left has been selected for not diverging."
+    "seed 3); 2 were trained again from an earlier checkpoint on other games (in verdicts: 1). "
+    "What is left has been selected for not diverging."
 )
 
 
