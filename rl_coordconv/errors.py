@@ -14,6 +14,10 @@ class InputError(ValueError):
     """A value that cannot be used; the command line prints its message without a traceback."""
 
 
+class DivergedError(ValueError):
+    """A training whose losses, values or weights became NaN or infinite: going on is of no use."""
+
+
 class MissingExtraError(ImportError):
     """An optional dependency that is not installed; the message holds the pip line."""
 

@@ -30,6 +30,7 @@ from rl_coordconv.agents.precision import (
     check_request,
     choose_precision,
 )
+from rl_coordconv.errors import DivergedError
 
 
 def make_graphs(device: torch.device) -> Graphs | None:
@@ -130,7 +131,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         """Play, and fill the buffer; arguments, callbacks and result are stable-baselines3's.
 
         Raises:
-            ValueError: the network's values became NaN or infinite.
+            DivergedError: the network's values or log-probabilities became NaN or infinite.
         """
         if self.slow_reason is not None or not isinstance(rollout_buffer, DeviceRolloutBuffer):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
@@ -166,7 +167,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         # Where SB3 builds a distribution it checks for NaN at every step; here once a rollout,
         # before anything is learnt from it.
         if not buffer.is_finite():
-            raise ValueError(
+            raise DivergedError(
                 "the network's values or log-probabilities became NaN or infinite: the training "
                 "has diverged"
             )

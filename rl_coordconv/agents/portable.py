@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from rl_coordconv.extractors import (
     PlaceboCNN,
     PooledCNN,
 )
+from rl_coordconv.files import write_bytes, write_text
 from rl_coordconv.version import __version__
 
 FORMAT_VERSION = 1
@@ -65,8 +66,17 @@ def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
     except TypeError as error:
         raise InputError(f"the policy cannot be saved without pickle: {error}") from error
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / WEIGHTS, weights)
-    _replace(folder / DESCRIPTION, text.encode())
+    write_bytes(folder / WEIGHTS, weights)
+    write_text(folder / DESCRIPTION, text)
+
+
+@dataclass(frozen=True)
+class PortablePolicy:
+    """A policy that `save_portable` wrote, and what is told beside it."""
+
+    policy: ActorCriticPolicy
+    num_timesteps: int
+    """Agent steps that it was trained for."""
 
 
 def load_portable(directory: str | Path, device: torch.device | str = "auto") -> ActorCriticPolicy:
@@ -82,17 +92,25 @@ def load_portable(directory: str | Path, device: torch.device | str = "auto") ->
     Raises:
         InputError: a file is missing or damaged, or names something that is not known.
     """
+    return read_portable(directory, device).policy
+
+
+def read_portable(directory: str | Path, device: torch.device | str = "auto") -> PortablePolicy:
+    """Build the policy as `load_portable` does, and say how long these weights were trained."""
     folder = Path(directory)
     description = _read_description(folder / DESCRIPTION)
     weights = _read(folder / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
         raise InputError(f"{folder / WEIGHTS} does not match the checksum in {DESCRIPTION}")
+    num_timesteps = description.get("num_timesteps")
+    if type(num_timesteps) is not int or num_timesteps < 0:
+        raise InputError(f"{folder / DESCRIPTION}: num_timesteps {num_timesteps!r} is no count")
     policy = _restore(folder / DESCRIPTION, description, weights)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     policy.to(device)
     policy.set_training_mode(False)
-    return policy
+    return PortablePolicy(policy, num_timesteps)
 
 
 def _restore(path: Path, description: dict[str, Any], weights: bytes) -> ActorCriticPolicy:
@@ -235,12 +253,3 @@ def _read(path: Path) -> bytes:
         raise InputError(
             f"{path.parent} holds no portable policy: {path.name} is missing"
         ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

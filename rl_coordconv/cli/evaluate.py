@@ -49,7 +49,7 @@ def run(argv: list[str]) -> int:
     console = Console(soft_wrap=True, highlight=False)
     directory = RunDirectory(arguments.run_dir)
     agent = load_agent(directory, arguments.device)
-    if note := unfinished_note(directory):
+    if note := unfinished_note(agent):
         console.print(f"note: {note}")
     options: dict[str, Any] = {
         "deterministic": arguments.deterministic,

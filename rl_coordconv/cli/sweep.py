@@ -59,6 +59,9 @@ class SweepArguments:
     """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
     retries: int = 3
     """How often a run that died is tried again before it counts as failed."""
+    retry_diverged: bool = False
+    """Also try runs again that diverged (NaN losses); without it they count as failed, because
+    trying until a run does not diverge selects the results. The report tells of every retry."""
     ray_address: str | None = None
     """The cluster's address; default: what RAY_ADDRESS says, or a cluster of this machine alone."""
     cpus_per_run: float = 1.0
@@ -86,7 +89,10 @@ def run(argv: list[str]) -> int:
         _show_plan(config, directory, arguments, console)
         return 0
     launcher = _launcher(arguments, config, len(config.runs()))
-    code = sweep(config, directory, launcher, console, retries=arguments.retries, mix=arguments.mix)
+    code = sweep(
+        config, directory, launcher, console, retries=arguments.retries,
+        retry_diverged=arguments.retry_diverged, mix=arguments.mix,
+    )  # fmt: skip
     console.print(f"compare them: python -m rl_coordconv compare {directory.path}",
                   soft_wrap=True, highlight=False)  # fmt: skip
     return code
@@ -136,11 +142,12 @@ def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> La
 def _show_plan(
     config: SweepConfig, directory: Any, arguments: SweepArguments, console: Console
 ) -> None:
-    from rl_coordconv.runs import RunDirectory, RunState
+    from rl_coordconv.experiments.sweep.supervisor import status_of
+    from rl_coordconv.runs import RunState
 
     left = []
     for one in config.runs():
-        state = RunDirectory(directory.runs_directory / one.name).status().state
+        state = status_of(directory.place_of(one)).state
         console.print(f"{state:<12} {one.total_timesteps:>12,} steps  {one.name}",
                       soft_wrap=True, highlight=False)  # fmt: skip
         if state is not RunState.DONE:

@@ -7,20 +7,22 @@ check the losses, then to save, then to stop.
 from __future__ import annotations
 
 import csv
-import json
 import math
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
+from rl_coordconv.errors import DivergedError
 from rl_coordconv.experiments.progress import ProgressDisplay
 from rl_coordconv.experiments.signals import StopRequest
 from rl_coordconv.layers import coordinate_weight_ratios
+from rl_coordconv.runs.episodes import begin_episodes, truncate_episodes
 
 _LOSSES = ("train/loss", "train/value_loss", "train/policy_loss", "train/policy_gradient_loss")
 
@@ -29,7 +31,7 @@ class TrainingStoppedError(Exception):
     """Ends ``learn`` between two rollouts, where a checkpoint is exact."""
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(DivergedError):
     """A loss became NaN or infinite; the last checkpoint is from before."""
 
 
@@ -45,8 +47,24 @@ def check_losses(model: BaseAlgorithm) -> None:
             raise NonFiniteLossError(f"{name} is {value} after {model.num_timesteps:,} agent steps")
 
 
+def check_weights(model: BaseAlgorithm) -> None:
+    """Look at the weights: the last step of an update can break them after a finite loss.
+
+    Raises:
+        DivergedError: one of them is NaN or infinite.
+    """
+    for name, weights in model.policy.named_parameters():
+        if not torch.isfinite(weights).all():
+            raise DivergedError(
+                f"{name} has weights that are NaN or infinite after {model.num_timesteps:,} agent "
+                "steps"
+            )
+
+
 class CheckLosses(BaseCallback):
     """Stop as soon as a loss is not finite, before a checkpoint could keep the damage."""
+
+    only_watches = True
 
     def _on_rollout_start(self) -> None:
         check_losses(self.model)
@@ -65,6 +83,8 @@ class SaveAndStop(BaseCallback):
         every_seconds: time between checkpoints.
         beat_seconds: time between heartbeats.
     """
+
+    only_watches = True
 
     def __init__(
         self,
@@ -101,6 +121,8 @@ class SaveAndStop(BaseCallback):
 class ShowProgress(BaseCallback):
     """Keep the display up to date."""
 
+    only_watches = True
+
     def __init__(self, display: ProgressDisplay) -> None:
         super().__init__()
         self._display = display
@@ -119,6 +141,8 @@ class LogCoordinateWeights(BaseCallback):
     coordinate channels' weights divided by that of the image channels' weights.
     """
 
+    only_watches = True
+
     def _on_rollout_end(self) -> None:
         for layer, ratio in coordinate_weight_ratios(self.model.policy).items():
             self.logger.record(f"coordconv/{layer}/coordinate_to_image_weight_norm", ratio)
@@ -128,23 +152,23 @@ class LogCoordinateWeights(BaseCallback):
 
 
 class LogEpisodes(BaseCallback):
-    """Write each finished game to ``monitor.csv``, in the format of SB3's ``Monitor``.
-
-    Columns: raw return ``r``, length ``l`` in emulator frames, seconds ``t`` since the start, and
-    ``step``, the agent steps of all environments at the end of the game.
+    """Write each finished game to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
 
     Args:
         path: the file.
+        game: the game's name.
         resumed_at: drop the games that ended after this agent step; they will be played again.
+            None begins a new file.
     """
+
+    only_watches = True
 
     def __init__(self, path: Path, game: str, resumed_at: int | None) -> None:
         super().__init__()
-        if resumed_at is None or not path.exists():
-            header = json.dumps({"t_start": time.time(), "env_id": game})
-            path.write_text(f"#{header}\nr,l,t,step\n", encoding="utf8")
+        if resumed_at is None:
+            begin_episodes(path, game)
         else:
-            truncate_episodes(path, resumed_at)
+            truncate_episodes(path, game, resumed_at)
         self._file = path.open("a", encoding="utf8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
@@ -162,13 +186,3 @@ class LogEpisodes(BaseCallback):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def truncate_episodes(path: Path, last_step: int) -> None:
-    """Drop the rows of ``monitor.csv`` after an agent step, and a row that a crash cut short."""
-    header, columns, *rows = path.read_text(encoding="utf8").splitlines()
-    width = columns.count(",")
-    kept = [
-        row for row in rows if row.count(",") == width and int(row.rpartition(",")[2]) <= last_step
-    ]
-    path.write_text("\n".join([header, columns, *kept, ""]), encoding="utf8")

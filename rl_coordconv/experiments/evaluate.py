@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.policies import BasePolicy
 
-from rl_coordconv.agents.portable import load_portable
+from rl_coordconv.agents.portable import read_portable
 from rl_coordconv.devices import resolve_device
 from rl_coordconv.envs import (
     human_normalized_score,
@@ -22,44 +22,11 @@ from rl_coordconv.envs import (
 )
 from rl_coordconv.errors import InputError
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
-from rl_coordconv.runs import RunConfig, RunDirectory, RunState
+from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState
 from rl_coordconv.runs.seeds import evaluation_seed
 
 MAX_ENVS = 8
 """Games played side by side; more would only wait for the longest one."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The outcome of one evaluation. Scores are raw returns of whole games."""
-
-    game: str
-    num_timesteps: int
-    """Agent steps that the agent had been trained for."""
-    protocol: str | None
-    """Of an Atari game; None elsewhere."""
-    deterministic: bool
-    """Whether the most probable action was always taken rather than one sampled."""
-    seed: int
-    """The first environment seed."""
-    returns: list[float]
-    """Raw return of each game, in the order in which the games ended."""
-    lengths: list[int]
-    """Length of each game in emulator frames."""
-    mean: float
-    median: float
-    std: float
-    """Standard deviation over the games (population form, as SB3's evaluate_policy prints)."""
-    human_normalized_mean: float | None
-    """0 for a random agent, 1 for a human tester; None where no reference score is known."""
-    ablated: bool = False
-    """Whether the coordinate channels were zeroed while playing."""
-    elsewhere: dict[str, list[float]] = field(default_factory=dict)
-    """Raw returns in regions that training left out, by the region; see `AimEnv`."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for ``evaluation.json``."""
-        return asdict(self)
 
 
 def evaluate_policy_on_games(
@@ -152,6 +119,9 @@ class LoadedAgent:
     policy: BasePolicy
     config: RunConfig
     num_timesteps: int
+    """Agent steps that these weights were trained for; the run may have come further since."""
+    state: RunState = RunState.DONE
+    """Where the run stood when they were read."""
 
 
 def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
@@ -160,16 +130,16 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
     It computes in fp32, as whoever loads the saved model will have it.
 
     Raises:
-        InputError: no such run, or nothing was saved in it yet.
+        InputError: no such run, nothing was saved in it yet, or a file of it is damaged.
     """
-    config, status = run.config(), run.status()
+    config, state = run.config(), run.status().state
     if not run.policy_file.exists():
         raise InputError(
-            f"{run.path} holds no saved policy yet (status: {status.state}); it is written when "
+            f"{run.path} holds no saved policy yet (status: {state}); it is written when "
             "the training ends or is stopped with Ctrl-C"
         )
-    policy = load_portable(run.path, device=resolve_device(device))
-    return LoadedAgent(policy, config, status.num_timesteps)
+    saved = read_portable(run.path, device=resolve_device(device))
+    return LoadedAgent(saved.policy, config, saved.num_timesteps, state)
 
 
 @dataclass(frozen=True)
@@ -221,12 +191,11 @@ def play(agent: LoadedAgent, episodes: int, **options: Any) -> Evaluation:
     )
 
 
-def unfinished_note(run: RunDirectory) -> str | None:
-    """Say that a run had not come to its end, or return None."""
-    status = run.status()
-    if status.state is RunState.DONE:
+def unfinished_note(agent: LoadedAgent) -> str | None:
+    """Say that an agent is not that of its run's end, or return None."""
+    total = agent.config.total_timesteps
+    if agent.state is RunState.DONE and agent.num_timesteps >= total:
         return None
     return (
-        f"the run is {status.state}: the agent is that of {status.num_timesteps:,} of "
-        f"{status.total_timesteps:,} steps"
+        f"the run is {agent.state}: the agent is that of {agent.num_timesteps:,} of {total:,} steps"
     )

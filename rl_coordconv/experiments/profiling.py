@@ -30,6 +30,8 @@ class ProfileTraining(BaseCallback):
         say: told in a sentence where the files are.
     """
 
+    only_watches = True
+
     def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
         super().__init__()
         self._directory, self._say = directory, say

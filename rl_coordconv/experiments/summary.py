@@ -7,10 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 from rl_coordconv.envs import reference_scores
-from rl_coordconv.experiments.evaluate import Ablation, Evaluation
+from rl_coordconv.experiments.evaluate import Ablation
 from rl_coordconv.experiments.progress import format_seconds
-from rl_coordconv.files import read_json
-from rl_coordconv.runs import RunConfig, RunDirectory, RunState, Status
+from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, Status
 
 
 def describe_start(run: RunDirectory) -> str:
@@ -28,8 +27,8 @@ def describe_run(run: RunDirectory) -> str:
     """Say what a run reached, and where the model and the curves are."""
     status = run.status()
     lines = ["", f"{_title(run.config())}: {status.state}, {_effort(status)}"]
-    if run.evaluation_file.exists():
-        lines.append(describe_evaluation(Evaluation(**read_json(run.evaluation_file))))
+    if (evaluation := Evaluation.load(run.evaluation_file)) is not None:
+        lines.append(describe_evaluation(evaluation))
     python = _shortened(Path(sys.executable))
     tools = f"{python} -m"
     lines += [f"  model     {run.model_file}"]
@@ -78,6 +77,8 @@ def _effort(status: Status) -> str:
     text = f"{status.num_timesteps:,} agent steps in {format_seconds(status.training_seconds)}"
     if status.resumes:
         text += f" over {status.resumes + 1} attempts"
+    if status.divergence_retries:
+        text += f"; tried again {status.divergence_retries} times after it had diverged"
     return text
 
 

@@ -18,7 +18,7 @@ from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.devices import resolve_device
 from rl_coordconv.environment import describe_environment
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import DivergedError, InputError
 from rl_coordconv.experiments.callbacks import (
     CheckLosses,
     LogCoordinateWeights,
@@ -27,15 +27,16 @@ from rl_coordconv.experiments.callbacks import (
     ShowProgress,
     TrainingStoppedError,
     check_losses,
+    check_weights,
 )
-from rl_coordconv.experiments.evaluate import Evaluation, evaluate_policy_on_games
+from rl_coordconv.experiments.evaluate import evaluate_policy_on_games
 from rl_coordconv.experiments.number_format import record_format, requested_format
 from rl_coordconv.experiments.profiling import ProfileTraining
 from rl_coordconv.experiments.progress import open_progress
 from rl_coordconv.experiments.setup import env_threads, make_training_env, set_threads
 from rl_coordconv.experiments.signals import StopRequest, stop_request
-from rl_coordconv.files import write_json
-from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.files import replace, sync_file, write_json
+from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import (
     Progress,
     load_newest_checkpoint,
@@ -76,9 +77,10 @@ def train(
         The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
-        InputError: another process is training this run, no thread was allowed, the run's number
-            format cannot be had here, or a finished run was to change its format.
-        NonFiniteLossError: a loss became NaN or infinite.
+        InputError: another process is training this run, a file of it is damaged, no thread was
+            allowed, the run's number format cannot be had here, or a finished run was to change its
+            format.
+        DivergedError: losses, values or weights became NaN or infinite.
     """
     with run.locked(), stop_request() as stop:
         if run.status().state is RunState.DONE:
@@ -102,15 +104,22 @@ def _recorded_failure(run: RunDirectory) -> Iterator[None]:
         raise
     except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
-        _change_status(run, RunState.FAILED, failure, traceback.format_exc())
+        has_diverged = isinstance(error, DivergedError)
+        _change_status(run, RunState.FAILED, failure, traceback.format_exc(), has_diverged)
         raise
 
 
 def _change_status(
-    run: RunDirectory, state: RunState, error: str | None = None, trace: str | None = None
+    run: RunDirectory,
+    state: RunState,
+    error: str | None = None,
+    trace: str | None = None,
+    has_diverged: bool = False,
 ) -> None:
-    changed = {"state": state, "error": error, "traceback": trace}
-    run.status().model_copy(update=changed).save(run.status_file)
+    before = run.status()
+    changed = {"state": state, "error": error, "traceback": trace,
+               "divergences": before.divergences + has_diverged}  # fmt: skip
+    before.model_copy(update=changed).save(run.status_file)
 
 
 class _Attempt:
@@ -154,7 +163,9 @@ class _Attempt:
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
         # The status remembers attempts that ended before they saved anything new.
-        self._resumes = max(before.resumes, run.status().resumes) + 1 if self._resumed else 0
+        status = run.status()
+        self._resumes = max(before.resumes, status.resumes) + 1 if self._resumed else 0
+        self._divergences = status.divergences
         self._seconds_before = before.training_seconds
         self._began = time.monotonic()
         self._ended: float | None = None
@@ -175,7 +186,7 @@ class _Attempt:
             self._save_status(RunState.INTERRUPTED)
         else:
             if evaluation is not None:
-                write_json(self._run.evaluation_file, evaluation.as_dict())
+                evaluation.save(self._run.evaluation_file)
             self._save_status(RunState.DONE)
         finally:
             self._env.close()
@@ -200,11 +211,12 @@ class _Attempt:
         if self._profile:
             callbacks.append(profiling)
         try:
-            self._model.learn(
-                config.total_timesteps - done,
-                callback=CallbackList(callbacks),
-                reset_num_timesteps=False,
-            )
+            with _divergence_named(self._model):
+                self._model.learn(
+                    config.total_timesteps - done,
+                    callback=CallbackList(callbacks),
+                    reset_num_timesteps=False,
+                )
             # SB3 logs before it updates, so the last update's losses are still unseen.
             check_losses(self._model)
             self._model.dump_logs()
@@ -221,6 +233,11 @@ class _Attempt:
         save_portable(self._model, self._run.path)
 
     def _save_checkpoint(self) -> None:
+        check_weights(self._model)
+        # Whatever power cut may follow: where the checkpoint is, the rows before it are.
+        for path in (self._run.metrics_file, self._run.episodes_file):
+            if path.exists():
+                sync_file(path)
         progress = Progress(self._model.num_timesteps, self._seconds(), self._resumes)
         save_checkpoint(self._run.checkpoints, self._model, progress)
 
@@ -239,6 +256,9 @@ class _Attempt:
             num_timesteps=self._model.num_timesteps,
             total_timesteps=self._config.total_timesteps,
             resumes=self._resumes,
+            divergences=self._divergences,
+            # This attempt answers all divergences before it.
+            divergence_retries=self._divergences,
             training_seconds=round(self._seconds(), 3),
         )
         status.save(self._run.status_file)
@@ -272,11 +292,23 @@ class _Attempt:
             self._beat()
 
 
+@contextmanager
+def _divergence_named(model: OnPolicyAlgorithm) -> Iterator[None]:
+    """Tell an error that broken weights have caused, in whatever words, from any other."""
+    try:
+        yield
+    except DivergedError:
+        raise
+    except (ArithmeticError, RuntimeError, ValueError):
+        check_weights(model)
+        raise
+
+
 def save_model(model: OnPolicyAlgorithm, path: Path) -> None:
     """Write an SB3 zip in one step; SB3 itself would destroy the old one before writing the new."""
     temporary = path.with_name(f".{path.stem}.tmp.zip")
     try:
         model.save(temporary)
-        temporary.replace(path)
+        replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from rl_coordconv.envs import reference_scores
 from rl_coordconv.errors import closest
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.differing import changed_formats, differing_settings
+from rl_coordconv.reports.diverged import divergences
 from rl_coordconv.reports.outcomes import (
     Against,
     ArmOnGame,
@@ -58,6 +59,7 @@ def compare(
         left_out=tuple(left_out),
         warnings=tuple(_warnings(games, cells, options)),
         runs=tuple(runs),
+        divergences=tuple(divergences(cells, options.baseline)),
     )
 
 
@@ -288,7 +290,14 @@ def _warnings(games: Sequence[GameResult], cells: Sequence[Cell], options: Optio
             f"No run of the baseline {options.baseline!r} was found (arms here: "
             f"{', '.join(arms) or 'none'}){hint}: every verdict is undecided."
         )
+    warnings += [one.sentence for one in divergences(cells, options.baseline) if one.diverged]
     warnings += differing_settings(cells) + changed_formats(cells)
+    damaged = [run for cell in cells for run in cell.every if run.damaged]
+    warnings += [
+        f"{run.label}: {run.damaged} damaged {'line' if run.damaged == 1 else 'lines'} of its "
+        "record of games left out."
+        for run in damaged
+    ]
     unknown = sorted({game.cell.game for game in games if game.random is None})
     if unknown:
         warnings.append(

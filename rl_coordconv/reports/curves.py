@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.errors import InputError, missing_extra
 from rl_coordconv.runs import RunConfig, RunDirectory
+from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.runs.precision import recorded_precision
 
 WINDOW = 100
@@ -77,23 +77,13 @@ def load_curve(run: RunDirectory) -> Curve:
     """Read a run's finished training games.
 
     Raises:
-        InputError: no run there, or no game has ended in it yet.
+        InputError: no run there, no game has ended in it yet, or a file of it is damaged.
     """
-    config = run.config()
-    rows = _read_episodes(run.episodes_file)
-    if not rows:
+    config, episodes = run.config(), read_episodes(run.episodes_file)
+    if not len(episodes.steps):
         raise InputError(f"no game has ended yet in {run.path}: there is no curve to draw")
-    returns, steps = np.array(rows, dtype=np.float64).T
-    return Curve(config, steps.astype(np.int64), returns, recorded_precision(run.environment_file))
-
-
-def _read_episodes(path: Path) -> list[tuple[float, float]]:
-    if not path.exists():
-        return []
-    # A run that is being written may end in half a row; SB3's Monitor starts with a line of JSON.
-    whole, _, _ = path.read_text(encoding="utf8").rpartition("\n")
-    reader = csv.DictReader(whole.splitlines()[1:])
-    return [(float(row["r"]), float(row["step"])) for row in reader]
+    precision = recorded_precision(run.environment_file)
+    return Curve(config, episodes.steps, episodes.returns, precision)
 
 
 def draw_curves(runs: Sequence[RunDirectory], output: Path) -> None:

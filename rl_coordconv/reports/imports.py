@@ -4,7 +4,10 @@ What is assumed about the step axis, since those files do not say it:
 
 * A monitor file with a ``step`` column (ours) is taken at its word.
 * Other monitor files hold r (return), l (length) and t (seconds). The axis is the cumulative ``l``
-  over all environments of one directory, in the order in which the games ended. ``l`` counts calls
+  over all environments of one directory, in the order in which the games ended: within a file the
+  order of its rows, between files by ``t``. Where ``t`` goes back within a file, a resumed training
+  has appended to it and its clock began again at 0: such a session is taken to begin when the
+  last file's session before it had ended. ``l`` counts calls
   of the environment that the ``Monitor`` wraps. SB3's ``make_atari_env`` and the RL Zoo put it
   inside the frame skip: where the header's ``env_id`` contains ``NoFrameskip``, ``l`` is emulator
   frames and is divided by 4; elsewhere ``l`` is taken as agent steps.
@@ -17,18 +20,19 @@ the ``Monitor`` lies inside the Atari wrappers, as SB3 puts it.
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rl_coordconv.envs import resolve_game
 from rl_coordconv.errors import InputError, UnknownNameError
-from rl_coordconv.reports.results import IMPORTED, Run, Unreadable, check_episodes
+from rl_coordconv.reports.results import IMPORTED, Run, Unreadable
+from rl_coordconv.runs.episodes import Game, check_episodes, read_monitor
+from rl_coordconv.runs.metrics import is_finite
 
 TAG = "rollout/ep_rew_mean"
 FRAME_SKIP = 4
@@ -38,14 +42,21 @@ _AGENT = re.compile(r"(a2c|ppo|dqn|qrdqn|qr-dqn|trpo|acktr|ppo_lstm|recurrentppo
 
 
 @dataclass(frozen=True)
-class _Found:
-    folder: Path
-    game: str
-    agent: str | None
+class _Read:
+    env_id: str | None
     steps: np.ndarray
     returns: np.ndarray
     averaged: bool
     seconds: float
+    damaged: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    folder: Path
+    game: str
+    agent: str | None
+    read: _Read
 
 
 def import_runs(
@@ -78,8 +89,10 @@ def import_runs(
     for folder, monitors, events in _folders(directory):
         try:
             read = _read_monitors(monitors) if monitors else _read_events(events)
-            found.append(_identify(directory, folder, *read))
-        except (InputError, UnknownNameError, OSError, ValueError, KeyError, TypeError) as error:
+            found.append(_identify(directory, folder, read))
+        except (InputError, UnknownNameError) as error:
+            unreadable.append(Unreadable(folder, str(error)))
+        except Exception as error:  # whatever is wrong with one run, the others are reported
             unreadable.append(Unreadable(folder, f"{type(error).__name__}: {error}"))
     if not found and not unreadable:
         raise InputError(
@@ -110,66 +123,88 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def _read_monitors(
-    paths: list[Path],
-) -> tuple[str | None, np.ndarray, np.ndarray, bool, float]:
+def _read_monitors(paths: list[Path]) -> _Read:
     """Merge the monitor files of one run's environments."""
-    rows: list[tuple[float, float, float]] = []  # when it ended, its length in steps, its return
-    env_id, started, stepped = None, float("inf"), False
-    for path in paths:
-        first, _, rest = path.read_text(encoding="utf8").partition("\n")
-        if not first.startswith("#"):
-            raise ValueError(f"{path.name} does not begin with SB3's line of JSON")
-        header = json.loads(first[1:])
-        begun = float(header.get("t_start", 0.0))
-        env_id, started = env_id or header.get("env_id"), min(started, begun)
-        whole, _, _ = rest.rpartition("\n")  # a file that is being written may end in half a row
-        for row in csv.DictReader(whole.splitlines()):
-            stepped = stepped or "step" in row
-            length = float(row["step"] if stepped else row["l"])
-            rows.append((begun + float(row["t"]), length, float(row["r"])))
-    if not rows:
-        raise ValueError("no game has ended in its monitor files")
+    monitors = [read_monitor(path) for path in paths]
+    headers = [monitor.header or {} for monitor in monitors]
+    games = [game for monitor in monitors for game in monitor.games]
+    if not games:
+        raise InputError("no game has ended in its monitor files")
+    stepped = [game.step for game in games if game.step is not None]
     if stepped and len(paths) > 1:
-        raise ValueError("several monitor files with a step column in one directory")
-    ended, lengths, returns = np.array(sorted(rows, key=lambda row: row[0]), np.float64).T
+        raise InputError("several monitor files with a step column in one directory")
+    begun = [_begun(path, header) for path, header in zip(paths, headers, strict=True)]
+    ended = _end_times([monitor.games for monitor in monitors], begun)
+    # Stable, and times never go back within a file: its rows keep their order.
+    order = np.argsort(ended, kind="stable")
+    env_id = next((header["env_id"] for header in headers if header.get("env_id")), None)
+    env_id = None if env_id is None else str(env_id)
     skip = FRAME_SKIP if "NoFrameskip" in (env_id or "") else 1
-    steps = lengths if stepped else np.cumsum(lengths) / skip
-    return env_id, steps.astype(np.int64), returns, False, float(ended[-1] - started)
+    lengths = np.array([game.length for game in games], np.float64)[order]
+    steps = np.array(stepped) if stepped else np.cumsum(lengths) / skip
+    returns = np.array([game.raw_return for game in games], np.float64)[order]
+    seconds = float(ended.max() - min(begun))
+    damaged = sum(monitor.damaged for monitor in monitors)
+    return _Read(env_id, steps.astype(np.int64), returns, False, seconds, damaged)
 
 
-def _read_events(
-    paths: list[Path],
-) -> tuple[str | None, np.ndarray, np.ndarray, bool, float]:
+def _begun(path: Path, header: dict[str, Any]) -> float:
+    begun = header.get("t_start", 0.0)
+    if not is_finite(begun):
+        raise InputError(f"{path}: t_start {begun!r} is no time")
+    return float(begun)
+
+
+def _end_times(files: list[list[Game]], begun: list[float]) -> np.ndarray:
+    """Say when each game ended, file after file, on one clock that never goes back in a file.
+
+    Args:
+        files: each environment's games, in their order.
+        begun: when each file's first session began.
+    """
+    sessions = [_sessions(games) for games in files]
+    starts = list(begun)
+    times: list[list[float]] = [[] for _ in files]
+    for number in range(max(map(len, sessions), default=0)):
+        for there, start, found in zip(times, starts, sessions, strict=True):
+            there += [start + game.seconds for game in (found[number : number + 1] or [[]])[0]]
+        latest = max(there[-1] for there in times if there)
+        starts = [latest] * len(files)
+    return np.array([time for there in times for time in there], np.float64)
+
+
+def _sessions(games: list[Game]) -> list[list[Game]]:
+    """Divide a file's games where its clock went back."""
+    found: list[list[Game]] = []
+    for game in games:
+        if not found or game.seconds < found[-1][-1].seconds:
+            found.append([])
+        found[-1].append(game)
+    return found
+
+
+def _read_events(paths: list[Path]) -> _Read:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     # Size 0 keeps every event; the default would sample 10,000 of them.
     events = EventAccumulator(str(paths[0].parent), size_guidance={"scalars": 0})
     events.Reload()
     if TAG not in events.Tags()["scalars"]:
-        raise ValueError(f"its TensorBoard events hold no {TAG}")
+        raise InputError(f"its TensorBoard events hold no {TAG}")
     points = {event.step: event for event in events.Scalars(TAG)}
     kept = [points[step] for step in sorted(points)]
     steps = np.array([event.step for event in kept], np.int64)
     values = np.array([event.value for event in kept], np.float64)
-    return None, steps, values, True, float(kept[-1].wall_time - kept[0].wall_time)
+    return _Read(None, steps, values, True, float(kept[-1].wall_time - kept[0].wall_time), 0)
 
 
-def _identify(
-    root: Path,
-    folder: Path,
-    env_id: str | None,
-    steps: np.ndarray,
-    returns: np.ndarray,
-    averaged: bool,
-    seconds: float,
-) -> _Found:
-    check_episodes(steps, returns)
+def _identify(root: Path, folder: Path, read: _Read) -> _Found:
+    check_episodes(folder, read.steps, read.returns)
     names = [*reversed(folder.relative_to(root).parts), root.resolve().name]
     matches = (_AGENT.match(name) for name in names)
     agent = next((match[1].lower() for match in matches if match), None)
-    game = _game([env_id] if env_id else [], names)
-    return _Found(folder, game, agent, steps, returns, averaged, seconds)
+    game = _game([read.env_id] if read.env_id else [], names)
+    return _Found(folder, game, agent, read)
 
 
 def _game(headers: list[str], folders: list[str]) -> str:
@@ -199,11 +234,12 @@ def _numbered(name: str, found: list[_Found], default_agent: str) -> list[Run]:
                 extractor=name,
                 seed=seed,
                 state=IMPORTED,
-                steps=one.steps,
-                returns=one.returns,
-                num_timesteps=int(one.steps[-1]),
-                averaged=one.averaged,
-                seconds=one.seconds,
+                steps=one.read.steps,
+                returns=one.read.returns,
+                num_timesteps=int(one.read.steps[-1]),
+                averaged=one.read.averaged,
+                seconds=one.read.seconds,
+                damaged=one.read.damaged,
                 identity=f"{IMPORTED} {one.folder}",
             )
         )

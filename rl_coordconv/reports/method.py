@@ -44,6 +44,8 @@ def method(comparison: Comparison) -> list[str]:
         "The placebo has as many parameters as coordconv and no position in them: what it gains "
         "too, coordinates did not bring.",
     ]
+    if not comparison.divergences:
+        rules.append("No run here is on record as having diverged (NaN or infinite losses).")
     if any(run.state == IMPORTED for run in comparison.runs):
         rules.append(
             "Imported runs: the step axis of monitor files is the cumulative episode length over "

@@ -175,6 +175,49 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Divergence:
+    """How many of an arm's runs diverged, and what became of them, over all games of an agent.
+
+    Attributes:
+        agent: the agent's name.
+        arm: the arm's name.
+        runs: how many there are, finished or not.
+        diverged: those whose training diverged at least once.
+        retried: those of them that were trained again after it.
+        counted: those of them that finished then and count in verdicts.
+        lost: the names of those that ended by diverging, in words.
+    """
+
+    agent: str
+    arm: str
+    runs: int
+    diverged: int
+    retried: int
+    counted: int
+    lost: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What a reader must know of it."""
+        text = f"{self.agent}, {self.arm}: {self.diverged} of {_runs(self.runs)} diverged"
+        if self.lost:
+            text += (
+                f"; {len(self.lost)} ended so and {'count' if len(self.lost) > 1 else 'counts'} in "
+                f"no verdict ({'; '.join(self.lost)})"
+            )
+        if self.retried:
+            text += (
+                f"; {self.retried} {'were' if self.retried > 1 else 'was'} trained again from an "
+                f"earlier checkpoint on other games (in verdicts: {self.counted})"
+            )
+        return f"{text}. What is left has been selected for not diverging."
+
+
+def _runs(count: int) -> str:
+    return f"{count} {'run' if count == 1 else 'runs'}"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything that the report tells, but for the sums over the suite."""
 
@@ -184,6 +227,8 @@ class Comparison:
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
     runs: tuple[Run, ...]
+    divergences: tuple[Divergence, ...] = ()
+    """Of every arm, where any run diverged."""
 
     @property
     def agents(self) -> list[str]:

@@ -100,6 +100,7 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
             ),
             tables=(tables.cost(costs(comparison)),),
         ),
+        _divergences(comparison),
         _left_out(comparison),
         Section(
             "method",
@@ -180,6 +181,21 @@ def _weights(comparison: Comparison, painter: Painter) -> Section | None:
         "not that they help; the placebo's extra channels are shown where they were recorded.",
     )
     return Section("weights", "How the coordinate weights grew", text=text, figures=figures)
+
+
+def _divergences(comparison: Comparison) -> Section | None:
+    if not comparison.divergences:
+        return None
+    text = (
+        "A run diverges when its losses, values or weights become NaN or infinite. It is not tried "
+        "again unless that is asked for; where it was, the later attempt went on from an earlier "
+        "checkpoint on other games. Either way the runs that are left have been selected for not "
+        "diverging: arms with different numbers here do not compare like with like.",
+    )
+    return Section(
+        "divergence", "Runs that diverged", text=text,
+        tables=(tables.divergences(comparison.divergences),),
+    )  # fmt: skip
 
 
 def _left_out(comparison: Comparison) -> Section | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_json
+from rl_coordconv.files import read_mapping
 from rl_coordconv.reports.curves import WINDOW, trailing_mean
-from rl_coordconv.runs import RunConfig, RunDirectory, RunState, read_metrics
+from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, read_metrics
+from rl_coordconv.runs.episodes import read_episodes
+from rl_coordconv.runs.metrics import is_finite
 from rl_coordconv.runs.precision import describe_history, precision_history
 
 IMPORTED = "imported"
@@ -46,6 +50,9 @@ class Run:
         protocol: the protocol's name; None where unknown.
         seconds: of training; 0 where unknown.
         error: what ended a failed run.
+        divergences: attempts that ended because the training diverged.
+        divergence_retries: attempts that began after one that had.
+        damaged: lines of its record of games that were left out because they are no rows.
         evaluation: (games,) raw scores of the evaluation after training.
         parameters: numbers in the whole policy; None where unknown.
         settings: what was chosen and what it ran on, for finding what differs between arms.
@@ -70,6 +77,9 @@ class Run:
     protocol: str | None = None
     seconds: float = 0.0
     error: str | None = None
+    divergences: int = 0
+    divergence_retries: int = 0
+    damaged: int = 0
     evaluation: tuple[float, ...] = ()
     parameters: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -81,6 +91,11 @@ class Run:
     def usable(self) -> bool:
         """Whether the run counts in a verdict: its training ended as it was meant to."""
         return self.state in (RunState.DONE, IMPORTED) and len(self.steps) > 0
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether its training diverged and was not tried again since."""
+        return self.state == RunState.FAILED and self.divergences > self.divergence_retries
 
     @property
     def smoothed(self) -> Floats:
@@ -138,7 +153,9 @@ def _runs_in(directory: Path) -> list[Path]:
     if (directory / "config.yaml").is_file():
         return [directory]
     parent = directory / "runs" if (directory / "runs").is_dir() else directory
-    return sorted(path.parent for path in parent.glob("*/config.yaml"))
+    # One that has lost its configuration is named as unreadable rather than overlooked.
+    marks = [*parent.glob("*/config.yaml"), *parent.glob("*/status.json")]
+    return sorted({path.parent for path in marks})
 
 
 def nothing_found(directories: Sequence[Path]) -> InputError:
@@ -162,7 +179,9 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
     for path in paths:
         try:
             runs.append(load_run(RunDirectory(path)))
-        except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except InputError as error:
+            unreadable.append(Unreadable(path, str(error)))
+        except Exception as error:  # whatever is wrong with one run, the others are reported
             unreadable.append(Unreadable(path, f"{type(error).__name__}: {error}"))
     return runs, unreadable
 
@@ -171,12 +190,13 @@ def load_run(directory: RunDirectory) -> Run:
     """Read one run directory.
 
     Raises:
-        InputError: its configuration is missing or not valid.
-        OSError, ValueError, KeyError: a file of it cannot be read.
+        InputError: its configuration is missing or not valid, or a file of it is damaged.
     """
     config, status = directory.config(), directory.status()
-    steps, returns = read_episodes(directory.episodes_file)
-    environment = _read_mapping(directory.environment_file)
+    episodes = read_episodes(directory.episodes_file)
+    file = directory.environment_file
+    environment = read_mapping(file) if file.is_file() else {}
+    evaluation = Evaluation.load(directory.evaluation_file)
     return Run(
         path=directory.path,
         game=config.game,
@@ -185,14 +205,17 @@ def load_run(directory: RunDirectory) -> Run:
         extractor=config.extractor,
         seed=config.seed,
         state=status.state.value,
-        steps=steps,
-        returns=returns,
+        steps=episodes.steps,
+        returns=episodes.returns,
+        damaged=episodes.damaged,
         num_timesteps=status.num_timesteps,
         total_timesteps=config.total_timesteps,
         protocol=config.protocol.name if config.protocol else None,
         seconds=status.training_seconds,
         error=status.error,
-        evaluation=tuple(_read_mapping(directory.evaluation_file).get("returns", ())),
+        divergences=status.divergences,
+        divergence_retries=status.divergence_retries,
+        evaluation=tuple(evaluation.returns) if evaluation else (),
         parameters=_count_parameters(directory.path / "policy.safetensors"),
         settings=_settings(config, environment),
         formats=describe_history(precision_history(environment, directory.environment_file)),
@@ -208,54 +231,23 @@ def arm_name(extractor: str, options: Mapping[str, Any]) -> str:
     return f"{extractor}({', '.join(f'{key}={value}' for key, value in sorted(options.items()))})"
 
 
-def read_episodes(path: Path) -> tuple[NDArray[np.int64], Floats]:
-    """Read ``monitor.csv``: agent steps at the end of each training game, and its raw return.
-
-    A run that is being written may end in half a row, which is left out.
-
-    Raises:
-        ValueError: a column is missing, a value is no finite number, or steps go backwards.
-    """
-    if not path.is_file():
-        return np.zeros(0, np.int64), np.zeros(0)
-    whole, _, _ = path.read_text(encoding="utf8").rpartition("\n")
-    lines = whole.splitlines()  # SB3's line of JSON, the columns' names, a row a game
-    if len(lines) < 3:
-        return np.zeros(0, np.int64), np.zeros(0)
-    names = lines[1].split(",")
-    wanted = [names.index("step"), names.index("r")]
-    table = np.loadtxt(lines[2:], delimiter=",", usecols=wanted, ndmin=2)
-    check_episodes(table[:, 0], table[:, 1])
-    return table[:, 0].astype(np.int64), table[:, 1]
-
-
-def check_episodes(steps: NDArray[Any], returns: Floats) -> None:
-    """Refuse episodes that nothing can be computed from.
-
-    Raises:
-        ValueError: a return is not finite, or steps go backwards.
-    """
-    if not np.isfinite(returns).all():
-        raise ValueError("a game's return is not a finite number")
-    if not np.isfinite(steps).all() or (np.diff(steps) < 0).any():
-        raise ValueError("the games' steps go backwards")
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    data = read_json(path) if path.is_file() else {}
-    if not isinstance(data, dict):
-        raise ValueError(f"{path.name} does not hold a mapping")
-    return data
-
-
 def _count_parameters(path: Path) -> int | None:
-    """Count the numbers in a safetensors file from its header alone."""
+    """Count the numbers in a safetensors file from its header alone.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-    return int(sum(np.prod(shape, dtype=np.int64) for shape in shapes))
+    try:
+        with path.open("rb") as file:
+            # No longer than the file, whatever it says of itself.
+            length = min(int.from_bytes(file.read(8), "little"), path.stat().st_size)
+            header = json.loads(file.read(length))
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+        return sum(math.prod(map(operator.index, shape)) for shape in shapes)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: its header cannot be read ({error})") from error
 
 
 def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, str]:
@@ -284,7 +276,7 @@ def _weights(path: Path) -> dict[str, tuple[Floats, Floats]]:
     points: dict[str, list[tuple[float, float]]] = {}
     for row in read_metrics(path):
         for key, value in row.items():
-            if key.startswith(before) and key.endswith(after) and value is not None:
+            if key.startswith(before) and key.endswith(after) and is_finite(value):
                 layer = key[len(before) : -len(after)]
                 points.setdefault(layer, []).append((row["step"], value))
     columns = {layer: np.array(rows, np.float64).T for layer, rows in points.items()}

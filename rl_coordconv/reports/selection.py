@@ -38,6 +38,7 @@ class Cell:
         budget: agent steps at which scores are compared: the fewest that a run here has reached.
         runs: the runs that count.
         unfinished: the runs that do not count but have a curve.
+        every: all runs, also those without a curve.
         arms: every arm that has a run here or is planned to have one.
     """
 
@@ -46,6 +47,7 @@ class Cell:
     budget: int
     runs: tuple[Run, ...]
     unfinished: tuple[Run, ...]
+    every: tuple[Run, ...]
     arms: tuple[str, ...]
 
     def of(self, arm: str) -> tuple[Run, ...]:
@@ -103,7 +105,9 @@ def _cell(game: str, agent: str, runs: list[Run], arms: list[str]) -> Cell:
     budget = min((run.num_timesteps for run in usable), default=0)
     within = [run for run in usable if run.games_within(budget)]
     others = [run for run in runs if run not in within and len(run.steps)]
-    return Cell(game, agent, budget, tuple(within), tuple(others), tuple(arms))
+    return Cell(
+        game, agent, budget, tuple(within), tuple(others), every=tuple(runs), arms=tuple(arms)
+    )
 
 
 def _without_repetition(runs: Sequence[Run]) -> tuple[list[Run], list[LeftOut]]:
@@ -133,7 +137,17 @@ def _unfinished(run: Run) -> LeftOut:
         RunState.DONE: "no training game ended",
         IMPORTED: "no training game ended",
     }.get(run.state, "not finished")
-    return LeftOut(run.label, run.state, _progress(run), reason)
+    return LeftOut(run.label, run.state, _progress(run), f"{_divergence(run)}{reason}")
+
+
+def _divergence(run: Run) -> str:
+    if not run.divergences:
+        return ""
+    times = "once" if run.divergences == 1 else f"{run.divergences} times"
+    if run.has_diverged:
+        after = "not tried again" if not run.divergence_retries else "given up"
+        return f"diverged {times}, {after}: "
+    return f"diverged {times}, tried again: "
 
 
 def _progress(run: Run) -> str:

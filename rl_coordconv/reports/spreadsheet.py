@@ -15,10 +15,12 @@ from rl_coordconv.reports.selection import Cell
 COLUMNS = (
     "game", "agent", "arm", "seed", "state", "counted", "score", "budget", "games", "evaluation",
     "evaluation_games", "human_normalized", "num_timesteps", "total_timesteps",
-    "training_seconds", "parameters", "protocol", "precision", "error", "path",
+    "training_seconds", "parameters", "protocol", "precision", "divergences", "divergence_retries",
+    "error", "path",
 )  # fmt: skip
 """``score``: mean raw return of the last 100 training games within ``budget`` agent steps; empty
-where the run does not count. ``games``: training games that ended within it."""
+where the run does not count. ``games``: training games that ended within it. ``divergences``:
+attempts that ended so; ``divergence_retries``: attempts that began after one."""
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -59,6 +61,8 @@ def _row(run: Run, cell: Cell | None) -> dict[str, object]:
         "parameters": run.parameters,
         "protocol": run.protocol,
         "precision": run.settings.get("precision"),
+        "divergences": run.divergences,
+        "divergence_retries": run.divergence_retries,
         "error": run.error,
         "path": str(run.path),
     }

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rl_coordconv.files import read_json
 from rl_coordconv.reports.curves import WINDOW, load_curve
-from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs import Evaluation, RunDirectory
 from rl_coordconv.runs.precision import describe_history, recorded_history
 
 HEADER = (
@@ -39,7 +38,5 @@ def _row(run: RunDirectory) -> tuple[str, ...]:
 
 
 def _evaluation(run: RunDirectory) -> str:
-    if not run.evaluation_file.exists():
-        return "-"
-    result = read_json(run.evaluation_file)
-    return f"{result['mean']:.1f} ± {result['std']:.1f} ({len(result['returns'])})"
+    result = Evaluation.load(run.evaluation_file)
+    return f"{result.mean:.1f} ± {result.std:.1f} ({len(result.returns)})" if result else "-"

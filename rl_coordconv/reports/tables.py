@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.formats import NONE
-from rl_coordconv.reports.outcomes import Against, Comparison, GameResult
+from rl_coordconv.reports.outcomes import Against, Comparison, Divergence, GameResult
 from rl_coordconv.reports.selection import LeftOut
 from rl_coordconv.reports.suite import Cost, SuiteResult
 
@@ -165,6 +165,18 @@ def _sizes(sizes: tuple[int, int] | None) -> str:
         return NONE
     least, most = sizes
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def divergences(rows: Sequence[Divergence]) -> Table:
+    """Tell of every arm how many of its runs diverged, and what became of them."""
+    header = ("agent", "arm", "runs", "diverged", "trained again", "of them in verdicts",
+              "ended by diverging")  # fmt: skip
+    cells = tuple(
+        (one.agent, Arm(one.arm), str(one.runs), str(one.diverged), str(one.retried),
+         str(one.counted), str(len(one.lost)))
+        for one in rows
+    )  # fmt: skip
+    return Table("Runs that diverged, by arm", header, cells, 2)
 
 
 def left_out(runs: Sequence[LeftOut]) -> Table:

@@ -2,10 +2,12 @@
 
 from rl_coordconv.runs.config import EvaluationConfig, RunConfig
 from rl_coordconv.runs.directory import RunBusyError, RunDirectory
+from rl_coordconv.runs.evaluation import Evaluation
 from rl_coordconv.runs.metrics import read_metrics
 from rl_coordconv.runs.status import RunState, Status
 
 __all__ = [
+    "Evaluation",
     "EvaluationConfig",
     "RunBusyError",
     "RunConfig",

@@ -3,30 +3,40 @@
 stable-baselines3 saves into the destination file itself, so that a full disk destroys the previous
 save, and its zips run code when loaded. Here a checkpoint is a directory that appears by a rename:
 ``state.pt`` holds tensors and plain values only and is read with ``weights_only=True``;
-``checkpoint.json`` holds its SHA-256.
+``checkpoint.json`` holds its SHA-256. One that is there never changes: another one of the same step
+gets a name of its own, so that a process that dies while it replaces a checkpoint loses none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+import re
 import shutil
 import warnings
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from rl_coordconv.files import read_json, write_json
+from rl_coordconv.errors import InputError
+from rl_coordconv.files import read_mapping, replace, write_json
+from rl_coordconv.runs.status import Count
+from rl_coordconv.validation import validate
 
 FORMAT_VERSION = 1
 KEPT = 2
 """How many checkpoints stay: the newest, and one in case the newest turns out to be damaged."""
+
+
+_NAME = re.compile(r"step_(\d+)(?:\.(\d+))?")
+"""A step, and a number where there was one of that step already."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +59,20 @@ def save_checkpoint(directory: Path, model: OnPolicyAlgorithm, progress: Progres
     Returns:
         The checkpoint's directory.
     """
-    final = directory / f"step_{progress.num_timesteps:012d}"
+    final = directory / _free_name(directory, progress.num_timesteps)
     temporary = directory / f".{final.name}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         torch.save(_state(model), temporary / "state.pt")
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "num_timesteps": progress.num_timesteps,
-            "training_seconds": progress.training_seconds,
-            "resumes": progress.resumes,
-            "sha256": _sha256(temporary / "state.pt"),
-        }
-        write_json(temporary / "checkpoint.json", manifest)
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
+        manifest = _Manifest(
+            num_timesteps=progress.num_timesteps,
+            training_seconds=progress.training_seconds,
+            resumes=progress.resumes,
+            sha256=_sha256(temporary / "state.pt"),
+        )
+        write_json(temporary / "checkpoint.json", manifest.model_dump(mode="json"))
+        replace(temporary, final)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -77,27 +85,44 @@ def load_newest_checkpoint(directory: Path, model: OnPolicyAlgorithm) -> Progres
 
     Returns:
         How far that checkpoint had come, or None where there is no usable one.
+
+    Raises:
+        InputError: the checkpoint is whole and belongs to another model.
     """
     for checkpoint in _newest_first(directory):
         try:
             manifest = _read_manifest(checkpoint)
             state = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
             warnings.warn(f"checkpoint {checkpoint} is damaged ({error}); trying an older one",
                           stacklevel=2)  # fmt: skip
             continue
-        _restore(model, state)
-        return Progress(
-            num_timesteps=manifest["num_timesteps"],
-            training_seconds=manifest["training_seconds"],
-            resumes=manifest["resumes"],
-        )
+        try:
+            _restore(model, state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{checkpoint} does not fit this run's agent: {error}") from error
+        return Progress(manifest.num_timesteps, manifest.training_seconds, manifest.resumes)
     return None
 
 
 def has_checkpoint(directory: Path) -> bool:
     """Tell whether there is any checkpoint, whole or not."""
-    return any(_newest_first(directory))
+    return bool(_newest_first(directory))
+
+
+class _Manifest(BaseModel):
+    """What ``checkpoint.json`` holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    format_version: Literal[1] = 1
+    num_timesteps: Count
+    training_seconds: Annotated[float, Field(ge=0)]
+    resumes: Count
+    sha256: str
+
+
+_MANIFEST: TypeAdapter[_Manifest] = TypeAdapter(_Manifest)
 
 
 def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
@@ -135,23 +160,37 @@ def _restore(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
     np.random.set_state((name, keys.numpy(), position, has_gauss, cached))
 
 
-def _read_manifest(checkpoint: Path) -> dict[str, Any]:
-    manifest = read_json(checkpoint / "checkpoint.json")
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"format version {manifest['format_version']!r}, this version reads {FORMAT_VERSION}"
+def _read_manifest(checkpoint: Path) -> _Manifest:
+    path = checkpoint / "checkpoint.json"
+    data = read_mapping(path)
+    if data.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"format version {data.get('format_version')!r}, this version reads {FORMAT_VERSION}"
         )
-    if _sha256(checkpoint / "state.pt") != manifest["sha256"]:
-        raise ValueError("state.pt does not match its checksum")
+    manifest = validate(_MANIFEST, data, where=str(path), keys=_Manifest.model_fields)
+    if _sha256(checkpoint / "state.pt") != manifest.sha256:
+        raise InputError("state.pt does not match its checksum")
     return manifest
 
 
-def _newest_first(directory: Path) -> Iterator[Path]:
-    return iter(sorted(directory.glob("step_*"), reverse=True))
+def _free_name(directory: Path, step: int) -> str:
+    taken = [number for there, number in map(_order, _newest_first(directory)) if there == step]
+    name = f"step_{step:012d}"
+    return f"{name}.{max(taken) + 1}" if taken else name
+
+
+def _order(checkpoint: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(checkpoint.name)
+    return (int(match[1]), int(match[2] or 0)) if match else (-1, 0)
+
+
+def _newest_first(directory: Path) -> list[Path]:
+    found = [path for path in directory.glob("step_*") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=_order, reverse=True)
 
 
 def _drop_old(directory: Path) -> None:
-    for checkpoint in list(_newest_first(directory))[KEPT:]:
+    for checkpoint in _newest_first(directory)[KEPT:]:
         shutil.rmtree(checkpoint, ignore_errors=True)
     for leftover in directory.glob(".step_*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rl_coordconv.errors import InputError
+from rl_coordconv.files import sync_directory
 from rl_coordconv.runs.config import RunConfig
 from rl_coordconv.runs.status import Status
 
@@ -53,6 +54,8 @@ class RunDirectory:
             run.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the run directory {run.path}: {error}") from error
+        sync_directory(run.path)
+        sync_directory(run.path.parent)
         if run.config_file.exists():
             there = RunConfig.load(run.config_file)
             if there.hash != config.hash:
@@ -70,9 +73,13 @@ class RunDirectory:
         return Status.load(self.status_file)
 
     def record_command(self, argv: list[str]) -> None:
-        """Append the literal command that started or resumed the run."""
-        with self.command_file.open("a", encoding="utf8") as file:
-            file.write(shlex.join(argv) + "\n")
+        """Append the literal command that started or resumed the run, on a line of its own."""
+        with self.command_file.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a crash has cut the one before
+                    file.write(b"\n")
+            file.write(os.fsencode(shlex.join(argv)) + b"\n")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -83,11 +90,15 @@ class RunDirectory:
         """
         with (self.path / ".lock").open("a+", encoding="utf8") as file:
             if not try_lock(file):
-                raise RunBusyError(
-                    f"{self.path} is being trained by another process "
-                    f"(pid {self.status().pid} on {self.status().host})"
-                )
+                raise RunBusyError(f"{self.path} is being trained by another process{self._who()}")
             yield
+
+    def _who(self) -> str:
+        try:
+            status = self.status()
+        except InputError:
+            return ""
+        return f" (pid {status.pid} on {status.host})"
 
 
 def try_lock(file: IO[Any]) -> bool:

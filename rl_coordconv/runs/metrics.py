@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from stable_baselines3.common.logger import (
     KVWriter,
@@ -14,10 +16,13 @@ from stable_baselines3.common.logger import (
     filter_excluded_keys,
 )
 
-from rl_coordconv.files import write_text
+from rl_coordconv.files import read_bytes, write_text
+from rl_coordconv.runs.lines import complete_lines
 
 STEP = "step"
 """The key of a line's agent step count in ``metrics.jsonl``."""
+_TAIL_BYTES = 16384
+"""More than a dump takes."""
 
 
 class MetricsWriter(KVWriter):
@@ -75,23 +80,71 @@ def open_logger(folder: Path, metrics_file: Path, *, resumed_at: int | None) -> 
 
 
 def truncate_metrics(path: Path, last_step: int) -> None:
-    """Drop the lines after an agent step, and a line that a crash cut short."""
+    """Drop the lines after an agent step, and what a crash has left that is no line of ours."""
     if not path.exists():
         return
-    kept = [json.dumps(row) for row in read_metrics(path) if row[STEP] <= last_step]
-    write_text(path, "".join(f"{line}\n" for line in kept))
+    lines = _complete_lines_of(path)
+    rows = [(line, row) for line in lines if (row := _row_in(line)) is not None]
+    damaged = sum(line is None or bool(line.strip()) for line in lines) - len(rows)
+    if damaged:
+        warnings.warn(f"{path}: {damaged} damaged lines were dropped", stacklevel=2)
+    write_text(path, "".join(f"{line}\n" for line, row in rows if row[STEP] <= last_step))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read ``metrics.jsonl``: one dictionary a dump, in order, without an unfinished last line."""
-    if not path.exists():
-        return []
-    rows = []
-    lines = path.read_text(encoding="utf8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise
-    return rows
+    """Read ``metrics.jsonl``: one dictionary a dump, in order; each has an agent step.
+
+    Lines that are cut short or damaged are left out.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    rows = map(_row_in, _complete_lines_of(path)) if path.exists() else ()
+    return [row for row in rows if row is not None]
+
+
+def newest_metric(path: Path, tag: str) -> float | None:
+    """Return the newest number under a tag near the end of a ``metrics.jsonl``.
+
+    Returns:
+        None where there is none, or no file that can be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = max(0, path.stat().st_size - _TAIL_BYTES)
+            file.seek(start)
+            content = file.read()
+    except OSError:
+        return None
+    if start:  # in the middle of a line
+        content = content.partition(b"\n")[2]
+    for line in reversed(complete_lines(content)):
+        row = _row_in(line)
+        value = None if row is None else row.get(tag)
+        if is_finite(value):
+            return float(value)
+    return None
+
+
+def is_finite(value: Any) -> TypeGuard[int | float]:
+    """Tell whether a value of a row is a number that can be drawn."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
+def _complete_lines_of(path: Path) -> list[str | None]:
+    return complete_lines(read_bytes(path))
+
+
+def _row_in(line: str | None) -> dict[str, Any] | None:
+    """Return the row that a whole line holds: an object with an agent step."""
+    if line is None:
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    step = row.get(STEP) if isinstance(row, dict) else None
+    is_step = isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 2**63
+    return row if is_step else None

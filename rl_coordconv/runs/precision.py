@@ -6,14 +6,13 @@ or what a person asked for later. ``environment.json`` holds what was used, stre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_json, write_json
+from rl_coordconv.files import read_json, read_mapping, write_json
 from rl_coordconv.validation import validate
 
 DECISION_FILE = "precision.json"
@@ -57,7 +56,7 @@ class Decision(BaseModel):
         path = directory / DECISION_FILE
         if not path.is_file():
             return None
-        return validate(_DECISION, _read(path), where=str(path), keys=cls.model_fields)
+        return validate(_DECISION, read_json(path), where=str(path), keys=cls.model_fields)
 
 
 class Stretch(BaseModel):
@@ -94,10 +93,10 @@ def recorded_history(path: Path) -> tuple[Stretch, ...]:
     Raises:
         InputError: the file is damaged.
     """
-    return precision_history(_read(path), path) if path.is_file() else ()
+    return precision_history(read_mapping(path), path) if path.is_file() else ()
 
 
-def precision_history(environment: Any, path: Path) -> tuple[Stretch, ...]:
+def precision_history(environment: Mapping[str, Any], path: Path) -> tuple[Stretch, ...]:
     """Return what `recorded_history` does, of an ``environment.json`` that has been read.
 
     Args:
@@ -105,10 +104,8 @@ def precision_history(environment: Any, path: Path) -> tuple[Stretch, ...]:
         path: where it lies, for the message.
 
     Raises:
-        InputError: it is no mapping, or its history is none.
+        InputError: its history is none.
     """
-    if not isinstance(environment, dict):
-        raise InputError(f"{path} does not hold a mapping")
     history = environment.get("precision_history")
     if history is not None:
         return validate(_HISTORY, history, where=f"precision_history in {path}")
@@ -133,12 +130,3 @@ def describe_history(history: Sequence[Stretch]) -> str:
     """Name the formats of a run's steps: ``bf16``, or ``bf16, from step 1,000 on fp32``."""
     later = [f", from step {one.from_step:,} on {one.precision}" for one in history[1:]]
     return "".join([*(one.precision for one in history[:1]), *later])
-
-
-def _read(path: Path) -> Any:
-    try:
-        return read_json(path)
-    except InputError:
-        raise
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise InputError(f"{path} is damaged: {error}") from error

@@ -7,9 +7,11 @@ import socket
 import time
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from rl_coordconv.errors import InputError
 from rl_coordconv.files import read_json, write_json
 from rl_coordconv.validation import validate
 
@@ -24,18 +26,26 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class Status(BaseModel):
     """What ``status.json`` holds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     state: RunState
-    num_timesteps: int = 0
+    num_timesteps: Count = 0
     """Agent steps trained so far."""
-    total_timesteps: int = 0
-    resumes: int = 0
+    total_timesteps: Count = 0
+    resumes: Count = 0
     """How often the run was taken up again."""
-    training_seconds: float = 0.0
+    divergences: Count = 0
+    """How many attempts ended because losses, values or weights became NaN or infinite."""
+    divergence_retries: Count = 0
+    """How many attempts began after one that had diverged: from an earlier checkpoint, on other
+    games. A run that needed one has been selected for not diverging."""
+    training_seconds: Annotated[float, Field(ge=0)] = 0.0
     """Wall-clock time of training, over all attempts."""
     heartbeat: float = 0.0
     """When this was written, in seconds since the epoch."""
@@ -46,6 +56,11 @@ class Status(BaseModel):
     traceback: str | None = None
     """Where it happened, or the last lines that the process printed."""
 
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the training diverged and was not tried again since."""
+        return self.state is RunState.FAILED and self.divergences > self.divergence_retries
+
     def save(self, path: Path) -> None:
         """Write the status with a fresh heartbeat."""
         stamp = {"heartbeat": time.time(), "pid": os.getpid(), "host": socket.gethostname()}
@@ -53,10 +68,18 @@ class Status(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Status:
-        """Read a status; a run without one has not begun."""
+        """Read a status; a run without one has not begun.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         if not path.is_file():
             return cls(state=RunState.PENDING)
-        return validate(_ADAPTER, read_json(path), where=str(path), keys=cls.model_fields)
+        try:
+            return validate(_ADAPTER, read_json(path), where=str(path), keys=cls.model_fields)
+        except InputError as error:
+            hint = "without that file the run goes on from its last checkpoint"
+            raise InputError(f"{error} ({hint})") from error
 
 
 _ADAPTER: TypeAdapter[Status] = TypeAdapter(Status)

@@ -205,6 +205,17 @@ def test_one_changed_byte_of_the_weights_is_noticed(tmp_path):
         load_portable(tmp_path, device="cpu")
 
 
+def test_both_files_are_on_the_disk_the_description_last(tmp_path, disk):
+    save_portable(agent(), tmp_path)
+    kinds = [kind for kind, _ in disk]
+    assert kinds == ["sync", "rename", "sync"] * 2
+    assert [disk[1][1], disk[4][1]] == [WEIGHTS, DESCRIPTION]
+    assert [disk[0][1].startswith(f".{WEIGHTS}."), disk[3][1].startswith(f".{DESCRIPTION}.")] == [
+        True, True,
+    ]  # fmt: skip
+    assert {disk[2][1], disk[5][1]} == {tmp_path.name}
+
+
 def test_a_failed_save_leaves_the_old_files(tmp_path, monkeypatch):
     model = agent()
     save_portable(model, tmp_path)

@@ -1,5 +1,10 @@
 """Judging: whole games, raw scores, own seeds, and what the coordinates are worth."""
 
+import json
+import shutil
+import signal
+import subprocess
+import sys
 from io import StringIO
 
 import numpy as np
@@ -7,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from rl_coordconv.cli.evaluate import run as evaluate_command
 from rl_coordconv.envs import AtariVecEnv, load_protocol
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.evaluate import (
@@ -15,12 +21,13 @@ from rl_coordconv.experiments.evaluate import (
     ablate_coordinates,
     load_agent,
     play,
+    unfinished_note,
 )
 from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.experiments.summary import describe_ablation, describe_evaluation
 from rl_coordconv.experiments.train import train
 from rl_coordconv.experiments.video import film_game
-from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.runs.seeds import evaluation_seed
 
 
@@ -123,6 +130,70 @@ def test_no_games_and_no_model_are_refused(trained, tmp_path):
     fresh = RunDirectory.create(resolve_run("Pong"), tmp_path)
     with pytest.raises(InputError, match=r"holds no saved policy yet \(status: pending\)"):
         load_agent(fresh)
+
+
+KILLED = """
+import io, os, signal, sys
+from rich.console import Console
+from rl_coordconv.experiments import train as module
+from rl_coordconv.experiments.callbacks import CheckLosses
+from rl_coordconv.runs import RunDirectory, RunState, Status
+
+class Die(CheckLosses):
+    def _on_step(self):
+        if self.num_timesteps == 110:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return True
+
+module.CheckLosses = Die
+module.BEAT_SECONDS = 0.0
+beats = module.SaveAndStop
+module.SaveAndStop = lambda *arguments: beats(*arguments, beat_seconds=0.0)
+module.train(RunDirectory(sys.argv[1]), Console(file=io.StringIO()))
+"""
+
+
+def test_after_a_kill_it_tells_of_the_weights_that_it_loads(tmp_path, small_ppo, capsys):
+    """The run had come further than what it last saved for others, and its status says so."""
+    options = {"eval_episodes": 0, "device": "cpu", "precision": "fp32"}
+    config = resolve_run("Aim", agent=small_ppo, total_timesteps=160, **options)
+    run = RunDirectory.create(config, tmp_path)
+    first = config.model_copy(
+        update={"preset": config.preset.model_copy(update={"n_timesteps": 64})}
+    )
+    first.save(run.config_file)
+    train(run, Console(file=StringIO()))  # leaves what a run leaves that is stopped after 64 steps
+    config.save(run.config_file)
+    Status(state=RunState.INTERRUPTED, num_timesteps=64, total_timesteps=160).save(run.status_file)
+
+    done = subprocess.run([sys.executable, "-c", KILLED, str(run.path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    status = run.status()
+    assert (status.state, status.num_timesteps) == (RunState.RUNNING, 108)
+    agent = load_agent(run, "cpu")
+    assert agent.num_timesteps == 64
+    assert unfinished_note(agent) == ("the run is running: the agent is that of 64 of 160 steps")
+    assert evaluate_command([str(run.path), "--episodes", "1", "--device", "cpu",
+                             "--output", str(tmp_path / "out.json")]) == 0  # fmt: skip
+    assert "the agent is that of 64 of 160 steps" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text())["num_timesteps"] == 64
+
+    train(run, Console(file=StringIO()))  # from the checkpoint at 64 steps to the end
+    agent = load_agent(run, "cpu")
+    assert agent.num_timesteps == 160
+    assert unfinished_note(agent) is None
+
+
+def test_a_count_that_is_none_is_refused(trained, tmp_path):
+    copy = RunDirectory(tmp_path / "copy")
+    shutil.copytree(trained.path, copy.path)
+    text = copy.policy_file.read_text()
+    for wrong in ('"32"', "-1", "true", "null", "3.5"):
+        copy.policy_file.write_text(
+            text.replace('"num_timesteps": 32', f'"num_timesteps": {wrong}')
+        )
+        with pytest.raises(InputError, match="policy.json: num_timesteps .* is no count"):
+            load_agent(copy, "cpu")
 
 
 # imageio-ffmpeg's reader, used here to look at the film, leaves its pipes to the collector

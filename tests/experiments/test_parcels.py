@@ -63,3 +63,22 @@ def test_a_damaged_parcel_changes_nothing(runs):
     with pytest.raises((EOFError, OSError)):
         unpack(parcel[: len(parcel) // 2], here)
     assert contents(here) == before
+
+
+def test_the_status_comes_last_and_everything_is_on_the_disk_before_it(runs, disk):
+    there, here = runs
+    parcel = pack(there, whole=True)
+    disk.clear()
+    unpack(parcel, here)
+    assert [name for kind, name in disk if kind == "rename"] == [
+        "step3", "model.zip", "table.txt", "status.json",
+    ]  # fmt: skip
+    for name, content in (("step3", "step3"), ("model.zip", "model.zip"),
+                          ("table.txt", "table.txt"), ("status.json", "status.json")):  # fmt: skip
+        assert disk.index(("sync", content)) < disk.index(("rename", name))
+    assert ("sync", "state.pt") in disk[: disk.index(("rename", "step3"))]
+    at = disk.index(("rename", "step3"))
+    assert disk[at + 1] == ("sync", "checkpoints")
+    before_status = disk[: disk.index(("sync", "status.json"))]
+    assert before_status[-2:] == [("sync", "here"), ("sync", "profile")]
+    assert disk[-1] == ("sync", "here")

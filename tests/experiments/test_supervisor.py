@@ -55,6 +55,16 @@ class ScriptedJob:
         if self.word == "raises":
             Status(state=RunState.FAILED, error="ValueError: no").save(self.run.status_file)
             return self._end(Outcome("died", "the process ended with exit code 1"))
+        if self.word == "diverges":
+            before = self.run.status()
+            Status(
+                state=RunState.FAILED, error="DivergedError: NaN", num_timesteps=4,
+                divergences=before.divergences + 1, divergence_retries=before.divergences,
+            ).save(self.run.status_file)  # fmt: skip
+            return self._end(Outcome("died", "the process ended with exit code 1"))
+        if self.word == "garbles":
+            self.run.status_file.write_bytes(b"\0" * 300)
+            return self._end(Outcome("died", "the process was ended by SIGKILL"))
         if self.word == "killed":
             Status(state=RunState.RUNNING, num_timesteps=5).save(self.run.status_file)
             (self.run.path / "worker.log").write_text("last words\n")
@@ -194,6 +204,54 @@ def test_an_error_of_its_own_leaves_no_worker_behind(begin):
     with pytest.raises(RuntimeError, match="display"):
         supervisor.work(lambda: False)
     assert [job.killed for job in jobs] == [True, True]
+
+
+def test_a_run_that_diverged_is_not_tried_again(begin):
+    script = Script(jobs=1, seed0=["diverges", "done"], seed1=["killed", "diverges", "done"])
+    supervisor, lines = begin(script)
+    supervisor.work(lambda: False)
+    assert states(supervisor) == [RunState.FAILED, RunState.FAILED, RunState.DONE]
+    assert [len(script.tries[f"seed{seed}"]) for seed in range(3)] == [1, 2, 1]
+    told = [line for line in lines if "has diverged and is not tried again" in line]
+    assert len(told) == 2
+    assert "DivergedError: NaN" in told[0]
+
+
+def test_nor_is_it_when_the_sweep_is_given_again(begin):
+    script = Script(jobs=1, seed0=["diverges", "done"])
+    supervisor, _ = begin(script, count=1)
+    supervisor.work(lambda: False)
+    supervisor, lines = begin(script, count=1)
+    supervisor.work(lambda: False)
+    assert script.tries["seed0"] == ["diverges"]
+    assert states(supervisor) == [RunState.FAILED]
+    assert "had diverged and is not tried again: DivergedError: NaN" in lines[0]
+
+
+def test_unless_that_is_asked_for(begin):
+    script = Script(jobs=1, seed0=["diverges", "diverges", "done"], seed1=["diverges"])
+    supervisor, _ = begin(script, count=2, retry_diverged=True, retries=3)
+    supervisor.work(lambda: False)
+    assert states(supervisor) == [RunState.DONE, RunState.FAILED]
+    assert [len(script.tries[f"seed{seed}"]) for seed in range(2)] == [3, 4]
+    status = supervisor.entries[1].run.status()
+    assert (status.divergences, status.divergence_retries) == (4, 3)
+
+
+def test_a_run_whose_files_are_damaged_stops_no_other(begin):
+    script = Script(jobs=1, seed2=["garbles"])
+    supervisor, lines = begin(script, count=4, retries=1)
+    supervisor.entries[0].run.status_file.write_bytes(b"")
+    supervisor.entries[1].damage = "its config.yaml is damaged"
+    supervisor.work(lambda: False)
+    failed, done = RunState.FAILED, RunState.DONE
+    assert states(supervisor) == [failed, failed, failed, done]
+    assert sorted(script.tries) == ["seed2", "seed3"]
+    assert "status.json is damaged: empty" in lines[0]
+    assert lines[1].endswith("has failed for good: its config.yaml is damaged")
+    assert "status.json is damaged: no JSON" in supervisor.entries[2].status().error
+    # What is there is not written over: somebody may want to look at it.
+    assert supervisor.entries[0].run.status_file.read_bytes() == b""
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,24 @@ def test_what_has_failed_is_named_and_the_rest_goes_on(tmp_path, small_a2c):
     assert runs_of(tmp_path)[1].status().state is RunState.DONE
 
 
+def test_damaged_runs_fail_alone_and_are_named(tmp_path, small_a2c):
+    config = description(small_a2c, seeds=2)
+    directory = SweepDirectory(tmp_path)
+    lost, other, garbled, _ = (directory.run(one) for one in config.runs())
+    lost.config_file.write_text("game: [")
+    config.runs()[3].save(other.config_file)
+    garbled.status_file.write_bytes(b"\0" * 200)
+    code, text = carry_out(config, tmp_path)
+    assert code == 1
+    assert "3 failed, 1 done of 4 runs" in text
+    for run, reason in ((lost, "config.yaml is not valid YAML"),
+                        (other, "holds another configuration"),
+                        (garbled, "status.json is damaged")):  # fmt: skip
+        assert f"{run.path.name} has failed for good: " in text
+        assert reason in text
+        assert not run.metrics_file.exists()
+
+
 class Command:
     """The command of a sweep as a process."""
 

@@ -57,12 +57,15 @@ def test_a_line_counts_states_and_steps():
 @pytest.mark.parametrize(
     ("lines", "want"),
     [
-        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2}'], 2.5),
-        (['{"rollout/ep_rew_mean": 2.5}', '{"rollout/ep_rew_mean": 4.0}', '{"rollout/ep_'], 4.0),
-        (['{"step": 1}'], None),
+        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2}', ""], 2.5),
+        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2, "rollout/ep_rew_mean": 40'], 2.5),
+        (['{"step": 1, "rollout/ep_rew_mean": 2.5}', '{"step": 2, "rollout/ep_rew_mean": "x"}',
+          '{"step": 3, "rollout/ep_rew_mean": [1]}', '{"step": 3, "rollout/ep_rew_mean": NaN}',
+          "null", "[]", "7", "\0\0", ""], 2.5),
+        (['{"step": 1}', ""], None),
         ([], None),
     ],
-)
+)  # fmt: skip
 def test_the_latest_return_is_found(tmp_path, lines, want):
     path = tmp_path / "metrics.jsonl"
     path.write_text("\n".join(lines))
@@ -72,7 +75,7 @@ def test_the_latest_return_is_found(tmp_path, lines, want):
 def test_a_long_file_is_read_from_its_end(tmp_path):
     path = tmp_path / "metrics.jsonl"
     rows = [json.dumps({"step": step, "rollout/ep_rew_mean": step / 2}) for step in range(5000)]
-    path.write_text("\n".join(rows))
+    path.write_text("\n".join([*rows, ""]))
     assert latest_return(path) == 2499.5
     assert latest_return(tmp_path / "missing") is None
 
@@ -116,6 +119,14 @@ def test_nobodys_run_is_not_called_running(entry):
     assert entry.state is RunState.INTERRUPTED  # it will be tried again
     entry.is_settled = True
     assert entry.state is RunState.FAILED
+
+
+def test_a_damaged_run_is_shown_as_failed(entry):
+    entry.run.status_file.write_bytes(b"\0" * 99)
+    entry.run.metrics_file.mkdir()
+    entry.is_settled = True
+    [found] = Watch([entry], jobs=1).rows()
+    assert (found.state, found.steps, found.latest_return) == (RunState.FAILED, 0, None)
 
 
 def test_without_a_terminal_there_are_plain_lines(entry, monkeypatch):

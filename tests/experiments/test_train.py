@@ -14,14 +14,18 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl_coordconv import agents
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import DivergedError, InputError
 from rl_coordconv.experiments import train as train_module
 from rl_coordconv.experiments.callbacks import NonFiniteLossError
 from rl_coordconv.experiments.evaluate import load_agent
 from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.experiments.setup import make_training_env
+from rl_coordconv.experiments.summary import describe_run
 from rl_coordconv.experiments.train import train
+from rl_coordconv.reports.gather import gather
+from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
+from rl_coordconv.runs.episodes import read_episodes
 
 
 def start(tmp_path, agent, **changes) -> RunDirectory:
@@ -148,6 +152,45 @@ def test_a_signal_saves_and_resuming_goes_on_without_a_seam(
     assert rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.parametrize("preset", ["small_ppo", "small_a2c"])
+def test_a_resumed_run_goes_on_with_its_optimizer_and_every_row(
+    tmp_path, preset, interrupt_at, request
+):
+    preset = request.getfixturevalue(preset)
+    run = start(tmp_path, preset, total_timesteps=160)
+    interrupt_at(80)
+    assert train(run, quiet()) == 130
+    at = run.status().num_timesteps
+    [saved] = run.checkpoints.iterdir()
+    before = torch.load(saved / "state.pt", weights_only=True)
+    first = read_metrics(run.metrics_file)
+    # The process died while it wrote both files.
+    with run.metrics_file.open("ab") as file:
+        file.write(b'null\n{"step": %d, "train/lo' % (at + 32))
+    with run.episodes_file.open("ab") as file:
+        file.write(b"-21.0,3000,1.0,%d\n\0\0\0\n9,3000,1.0,3" % at)
+
+    with pytest.warns(UserWarning, match="1 damaged lines were dropped"):
+        assert train(run, quiet()) == 0
+    assert run.status().num_timesteps == 160
+    rows = read_metrics(run.metrics_file)
+    assert rows[: len(first)] == first
+    assert [row["step"] for row in rows] == sorted(row["step"] for row in rows)
+    assert read_episodes(run.episodes_file).steps.tolist() == [at]
+    after = torch.load(max(run.checkpoints.iterdir()) / "state.pt", weights_only=True)
+    steps = [one["optimizer"]["state"][0].get("step") for one in (before, after)]
+    if "ppo" in preset:  # Adam: an update a minibatch of 16 steps
+        assert [int(step) for step in steps] == [at // 16, 160 // 16]
+    changed = [not torch.equal(after["policy"][key], value)
+               for key, value in before["policy"].items()]  # fmt: skip
+    assert all(changed)
+
+    comparison = gather([tmp_path], {}, Options(baseline="coordconv", resamples=100))
+    [arm] = comparison.games[0].arms
+    assert (arm.n, arm.scores, comparison.left_out) == (1, (-21.0,), ())
+    assert comparison.games[0].cell.budget == 160
+
+
 def test_interrupted_and_resumed_learns_the_schedule_of_an_uninterrupted_run(
     tmp_path, small_ppo, interrupt_at
 ):
@@ -196,6 +239,112 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_says_so(tmp_path, small_ppo
     assert status.state is RunState.FAILED
     assert status.error == "NonFiniteLossError: train/loss is nan after 32 agent steps"
     assert not run.model_file.exists()
+
+
+def poison(model):
+    with torch.no_grad():
+        model.policy.action_net.weight[0, 0] = float("nan")
+
+
+@pytest.fixture
+def break_weights(monkeypatch):
+    """Make the update after an agent step leave NaN in the weights, and none in the losses."""
+
+    def arrange(step, times=1):
+        original, left = agents.PPO.train, [times]
+
+        def poisoned(self):
+            original(self)
+            if self.num_timesteps == step and left[0]:
+                left[0] -= 1
+                poison(self)
+
+        monkeypatch.setattr(agents.PPO, "train", poisoned)
+
+    return arrange
+
+
+@pytest.mark.parametrize("step", [32, 64])
+def test_weights_that_broke_are_a_divergence_and_are_saved_nowhere(
+    tmp_path, small_ppo, break_weights, step
+):
+    """In the middle the next rollout fails; after the last update nothing would."""
+    run = start(tmp_path, small_ppo)
+    break_weights(step)
+    with pytest.raises(
+        DivergedError, match=r"action_net.weight has weights .* after .* agent steps"
+    ):
+        train(run, quiet())
+    status = run.status()
+    assert (status.state, status.divergences, status.divergence_retries) == (RunState.FAILED, 1, 0)
+    assert status.has_diverged
+    assert not run.model_file.exists()
+    assert not list(run.checkpoints.iterdir())
+
+
+def test_an_error_that_says_so_itself_is_a_divergence_and_no_other_is(
+    tmp_path, small_ppo, monkeypatch
+):
+    for error, divergences in ((DivergedError("values became NaN"), 1), (ValueError("no"), 0)):
+        run = start(tmp_path / str(divergences), small_ppo)
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(agents.PPO, "collect_rollouts", fail)
+        with pytest.raises(type(error), match=str(error)):
+            train(run, quiet())
+        status = run.status()
+        assert (status.divergences, status.has_diverged) == (divergences, bool(divergences))
+        assert status.error == f"{type(error).__name__}: {error}"
+
+
+def test_how_often_a_run_diverged_and_was_tried_again_stays_on_record(
+    tmp_path, small_ppo, break_weights
+):
+    run = start(tmp_path, small_ppo)
+    break_weights(32, times=2)
+    counts = []
+    for _ in range(2):
+        with pytest.raises(DivergedError):
+            train(run, quiet())
+        status = run.status()
+        counts.append((status.divergences, status.divergence_retries, status.has_diverged))
+    assert counts == [(1, 0, True), (2, 1, True)]
+    assert train(run, quiet()) == 0
+    status = run.status()
+    assert (status.state, status.divergences, status.divergence_retries) == (RunState.DONE, 2, 2)
+    assert "tried again 2 times after it had diverged" in describe_run(run)
+
+
+def test_a_damaged_status_or_configuration_is_one_error(tmp_path, small_ppo):
+    run = start(tmp_path, small_ppo)
+    run.status_file.write_bytes(b"\0" * 300)
+    with pytest.raises(InputError, match="status.json is damaged"):
+        train(run, quiet())
+    run.status_file.unlink()
+    run.config_file.write_text("game: [")
+    with pytest.raises(InputError, match="config.yaml is not valid YAML"):
+        train(run, quiet())
+    assert run.status().error.startswith("InputError: ")
+
+
+def test_models_and_rows_are_on_the_disk_before_the_status_says_done(tmp_path, small_ppo, disk):
+    run = start(tmp_path, small_ppo)
+    disk.clear()
+    train(run, quiet())
+    events = [event for event in disk if not event[1].startswith(".rl")]
+    names = [name for kind, name in events if kind == "rename"]
+    assert names[-5:] == ["step_000000000064", "model.zip", "policy.safetensors", "policy.json",
+                          "status.json"]  # fmt: skip
+    for name in names[-4:]:
+        at = events.index(("rename", name), events.index(("rename", "step_000000000064")))
+        assert events[at - 1][0] == "sync"  # the content
+        assert events[at - 1][1].startswith(f".{name.partition('.')[0]}.")
+        assert events[at + 1] == ("sync", run.path.name)  # the name
+    # What was logged before a checkpoint is there once the checkpoint is.
+    before = events[: events.index(("rename", "step_000000000064"))]
+    assert {("sync", "metrics.jsonl"), ("sync", "monitor.csv")} <= set(before)
 
 
 def test_finished_games_are_kept_in_monitor_csv(tmp_path, small_a2c):

@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 
 from rl_coordconv.experiments.resolve import resolve_run
-from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
 
 STEPS = 12_000
 GAMES = 120
+
+
+def judged(returns, **facts):
+    """An evaluation with these returns."""
+    values = {"game": "Pong", "num_timesteps": 1, "protocol": "deepmind", "deterministic": False,
+              "seed": 0, "returns": list(returns), "lengths": [1] * len(returns),
+              "mean": float(np.mean(returns)), "median": float(np.median(returns)),
+              "std": float(np.std(returns)), "human_normalized_mean": None}  # fmt: skip
+    return Evaluation(**(values | facts))
 
 
 def write_run(
@@ -24,6 +33,8 @@ def write_run(
     steps=STEPS,
     state=RunState.DONE,
     error=None,
+    divergences=0,
+    divergence_retries=0,
     seconds=60.0,
     environment=None,
     evaluation=(),
@@ -44,11 +55,13 @@ def write_run(
         total_timesteps=config.total_timesteps,
         training_seconds=seconds,
         error=error,
+        divergences=divergences,
+        divergence_retries=divergence_retries,
     ).save(run.status_file)
     described = {"precision": "fp32", "packages": {"torch": "2.13.0"}} | (environment or {})
     run.environment_file.write_text(json.dumps(described))
     if evaluation:
-        run.evaluation_file.write_text(json.dumps({"returns": list(evaluation)}))
+        judged(evaluation, game=game, num_timesteps=steps).save(run.evaluation_file)
     key = "coordconv/features_extractor.cnn.0/coordinate_to_image_weight_norm"
     lines = [json.dumps({"step": step, key: ratio}) for step, ratio in ratios]
     run.metrics_file.write_text("".join(f"{line}\n" for line in lines))
@@ -58,6 +71,11 @@ def write_run(
 @pytest.fixture(name="write_run", scope="session")
 def _write_run():
     return write_run
+
+
+@pytest.fixture(name="judged", scope="session")
+def _judged():
+    return judged
 
 
 @pytest.fixture(name="write_arm", scope="session")

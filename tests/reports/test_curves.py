@@ -82,14 +82,15 @@ def test_formats_of_one_extractor_are_told_apart(tmp_path):
     assert lines["coordconv, bf16 (ppo, seed 0)"] == PRECISION_COLOURS["bf16"]
 
 
-def test_the_table_has_a_row_a_run(tmp_path):
+def test_the_table_has_a_row_a_run(tmp_path, judged):
     run = make_run(tmp_path, [-21, -20, -16])
     Status(state=RunState.DONE, num_timesteps=1_000_448, training_seconds=600).save(run.status_file)
     run.environment_file.write_text('{"precision": "bf16"}')
-    run.evaluation_file.write_text(
-        json.dumps({"mean": -15.25, "std": 2.0, "returns": [-17.25, -13.25]})
-    )
+    judged([-17.25, -13.25]).save(run.evaluation_file)
     row = runs_table([run]).splitlines()[-1]
     assert row == (
         "| Pong | ppo | coordconv | 0 | 1,000,448 | 10 | bf16 | -19.0 | -15.2 ± 2.0 (2) |"
     )
+    run.environment_file.unlink()
+    run.evaluation_file.unlink()
+    assert runs_table([run]).splitlines()[-1].endswith("| 10 | - | -19.0 | - |")

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from stable_baselines3.common.monitor import ResultsWriter
 
 from rl_coordconv.errors import InputError
 from rl_coordconv.reports.gather import gather, parse_imports
@@ -79,6 +80,80 @@ def test_tensorboard_events_are_read_where_no_monitor_file_is(tmp_path):
     write_monitor(tmp_path / "BreakoutNoFrameskip-v4" / "monitor.csv", [(7, 4, 1.0)])
     [run], _ = import_runs("tb", tmp_path, [])
     assert run.returns.tolist() == [7]
+
+
+def write_with_sb3(path, sessions):
+    """Let SB3 write a monitor file, each session after the first appending to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number, rows in enumerate(sessions):
+        header = {"t_start": 1000.0 + 5000 * number, "env_id": "ALE/Pong-v5"}
+        writer = ResultsWriter(str(path), header=header, override_existing=number == 0)
+        for value, length, seconds in rows:
+            writer.write_row({"r": value, "l": length, "t": seconds})
+        writer.close()
+
+
+def test_a_session_that_was_appended_comes_after_the_one_before(tmp_path):
+    """Its clock begins at 0 again; the order of a file is that of its rows."""
+    sessions = [[(200 * number + game, 10, 1.0 + game) for game in range(200)] for number in (0, 1)]
+    write_with_sb3(tmp_path / "monitor.csv", sessions)
+    [run], unreadable = import_runs("zoo", tmp_path, ["ppo"])
+    assert unreadable == []
+    assert run.returns.tolist() == list(range(400))
+    assert run.steps.tolist() == list(range(10, 4001, 10))
+    assert run.score(4000) == 349.5
+    assert run.score(2000) == 149.5
+    assert run.seconds == 400.0
+
+
+def test_sessions_of_several_environments_are_merged_session_by_session(tmp_path):
+    # Returns say in which order the games ended; the clocks go back to 0 in between.
+    first = [[(game, 10, float(game)) for game in (0, 2, 4)], [(6, 10, 1.0), (8, 10, 3.0)]]
+    second = [[(game, 10, float(game)) for game in (1, 3, 5)], [(7, 10, 2.0)]]
+    write_with_sb3(tmp_path / "0.monitor.csv", first)
+    write_with_sb3(tmp_path / "1.monitor.csv", second)
+    # One that ended no game before the interruption: its file's only session is its first.
+    write_with_sb3(tmp_path / "2.monitor.csv", [[]])
+    [run], _ = import_runs("zoo", tmp_path, ["ppo"])
+    assert run.returns.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert run.steps.tolist() == list(range(10, 91, 10))
+    assert run.seconds == 8.0
+
+
+def test_our_own_run_that_was_resumed_is_read_in_the_order_of_its_rows(tmp_path):
+    rows = "1,9,50.0,70\n2,9,60.0,140\n3,9,5.0,210\n4,9,15.0,280\n"
+    (tmp_path / "monitor.csv").write_text(f'#{{"env_id": "Pong"}}\nr,l,t,step\n{rows}')
+    [run], unreadable = import_runs("mine", tmp_path, ["ppo"])
+    assert unreadable == []
+    assert run.returns.tolist() == [1, 2, 3, 4]
+    assert run.steps.tolist() == [70, 140, 210, 280]
+
+
+def test_wherever_a_monitor_file_is_cut_its_whole_rows_are_read(tmp_path):
+    rows = [(-21, 40, 1.5), (7.25, 123, 2.5), (1, 9, 30.0)]
+    write_monitor(tmp_path / "monitor.csv", rows, env_id="ALE/Pong-v5")
+    whole = (tmp_path / "monitor.csv").read_bytes()
+    for end in range(len(whole)):
+        (tmp_path / "monitor.csv").write_bytes(whole[:end])
+        runs, unreadable = import_runs("zoo", tmp_path, ["ppo"])
+        there = [row for row in rows if "\n{},{},{}\n".format(*row).encode() in whole[:end]]
+        assert [run.returns.tolist() for run in runs] == ([[r for r, *_ in there]] if there else [])
+        assert len(unreadable) == (not there)
+        assert all("monitor" in one.reason for one in unreadable)
+
+
+def test_damaged_lines_are_left_out_and_said(tmp_path, write_arm):
+    write_arm(tmp_path / "runs", "cnn", [0])
+    path = tmp_path / "zoo" / "Pong" / "monitor.csv"
+    write_monitor(path, [(3, 4000, 1.0), (5, 4000, 2.0)])
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], "\0" * 30, "nonsense", lines[3], ""]))
+    comparison = gather([tmp_path / "runs"], {"zoo": tmp_path / "zoo"}, Options(resamples=100))
+    assert [run.returns.tolist() for run in comparison.runs if run.arm == "zoo"] == [[3, 5]]
+    assert (
+        "Pong, ppo, zoo, seed 0: 2 damaged lines of its record of games left out."
+        in comparison.warnings
+    )
 
 
 def test_what_cannot_be_read_is_named(tmp_path):

@@ -203,6 +203,75 @@ def test_a_report_without_one_finished_run_is_written_all_the_same(tmp_path, wri
     assert "Only one arm was found" in text
 
 
+@pytest.fixture(scope="module")
+def diverged(tmp_path_factory, write_run, write_arm):
+    """A sweep in which a run diverged for good, two were tried again, and one of them finished."""
+    folder = tmp_path_factory.mktemp("diverged")
+    runs = folder / "runs"
+    nan = "NonFiniteLossError: train/loss is nan after 32 agent steps"
+    write_arm(runs, "cnn", [0, 1, 2])
+    write_run(runs, extractor="coordconv", score=5.0)
+    write_run(runs, extractor="coordconv", seed=1, score=5.0, divergences=2, divergence_retries=2)
+    write_run(runs, extractor="coordconv", seed=2, state=RunState.FAILED, error=nan, returns=[],
+              steps=32, divergences=1)  # fmt: skip
+    write_run(runs, extractor="coordconv", seed=3, state=RunState.FAILED, error=nan, steps=64,
+              divergences=3, divergence_retries=2)  # fmt: skip
+    write_run(runs, extractor="coordconv", seed=4, state=RunState.FAILED, error="OSError: no")
+    comparison = gather([folder], {}, QUICK)
+    return comparison, write_report(comparison, folder, source="here", made="now")
+
+
+SENTENCE = (
+    "ppo, coordconv: 3 of 5 runs diverged; 2 ended so and count in no verdict (Pong, seed 2; Pong, "
+    "seed 3); 2 were trained again from an earlier checkpoint on other games (in verdicts: 1). "
+    "What is left has been selected for not diverging."
+)
+
+
+def test_the_report_says_of_every_arm_how_many_runs_diverged(diverged):
+    comparison, files = diverged
+    found = {one.arm: (one.runs, one.diverged, one.retried, one.counted, len(one.lost))
+             for one in comparison.divergences}  # fmt: skip
+    assert found == {"cnn": (3, 0, 0, 0, 0), "coordconv": (5, 3, 2, 1, 2)}
+    assert SENTENCE in comparison.warnings
+    assert not [text for text in comparison.warnings if text.startswith("ppo, cnn: ")]
+    text = files.markdown.read_text()
+    assert f"- {SENTENCE}" in text.partition("## Game by game")[0]
+    section = text.partition("## Runs that diverged")[2].partition("\n## ")[0]
+    assert "| ppo | cnn | 3 | 0 | 0 | 0 | 0 |" in section
+    assert "| ppo | coordconv | 5 | 3 | 2 | 1 | 2 |" in section
+    shown = " ".join(" ".join(Page(files.html.read_text()).shown).split())
+    assert SENTENCE in shown
+    assert "Runs that diverged, by arm" in shown
+
+
+def test_the_runs_themselves_say_so_too(diverged):
+    _, files = diverged
+    text = files.markdown.read_text().partition("## Unfinished, failed and missing")[2]
+    lines = {
+        line.split(" |")[0].strip("| "): line for line in text.splitlines() if "coordconv" in line
+    }
+    assert (
+        "diverged once, not tried again: NonFiniteLossError"
+        in (lines["Pong, ppo, coordconv, seed 2"])
+    )
+    assert "diverged 3 times, given up: NonFiniteLossError" in lines["Pong, ppo, coordconv, seed 3"]
+    assert "| OSError: no |" in lines["Pong, ppo, coordconv, seed 4"]
+    names = ("divergences", "divergence_retries", "counted")
+    rows = {(row["arm"], row["seed"]): tuple(row[name] for name in names)
+            for row in csv.DictReader(io.StringIO(files.csv.read_text()))}  # fmt: skip
+    assert rows["coordconv", "1"] == ("2", "2", "yes")
+    assert rows["coordconv", "2"] == ("1", "0", "no")
+    assert rows["coordconv", "3"] == ("3", "2", "no")
+    assert rows["cnn", "0"] == ("0", "0", "yes")
+
+
+def test_a_report_without_a_divergence_says_that(files):
+    text = files.markdown.read_text()
+    assert "No run here is on record as having diverged" in text
+    assert "## Runs that diverged" not in text
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, write_run):
     write_run(tmp_path / "runs")
     (tmp_path / "file").touch()

@@ -5,6 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rl_coordconv.errors import InputError
+from rl_coordconv.reports.curves import load_curve
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.reports.planned import planned_runs
@@ -102,8 +103,71 @@ def test_broken_runs_are_named_rather_than_dropped(tmp_path, write_arm):
         run.path for run in (unknown, rows, status, infinite)
     ]
     assert "missing" in unreadable[0].reason
-    assert "'no'" in unreadable[1].reason or "'number'" in unreadable[1].reason
+    assert "none of its lines is a row of r,l,t,step" in unreadable[1].reason
     assert "a game's return is not a finite number" in unreadable[3].reason
+
+
+DAMAGES = [b"", b"{", b"\0" * 300, b"null", b"[]", b"7", b'"text"', b"{}", b"\xff\xfe\0x",
+           b"[" * 100_000, b"\xff" * 8 + b"{}", b'{"state": "done", "num_timesteps": "x"}',
+           b'{"returns": ["a"]}', b"# {", b"a: [", b"&a [*a]",
+           b"no\nrow\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [
+    "config.yaml", "status.json", "environment.json", "evaluation.json", "monitor.csv",
+    "metrics.jsonl", "policy.safetensors",
+])  # fmt: skip
+def test_a_damaged_file_never_stops_a_report(tmp_path, write_arm, name):
+    good, bad = write_arm(tmp_path, "cnn", [1, 2], evaluation=(1, 2), ratios=((100, 0.5),))
+    for content in DAMAGES:
+        (bad.path / name).write_bytes(content)
+        comparison = gather([tmp_path], {}, Options(resamples=100))
+        [arm] = comparison.games[0].arms
+        assert good.path in [run.path for run in arm.runs]
+        left_out = [(one.label, one.state) for one in comparison.left_out]
+        if name == "monitor.csv" and b"\n" not in content and left_out[0][1] == "done":
+            assert comparison.left_out[0].reason == "no training game ended"
+            continue
+        # Counted, or named with the file that is to blame.
+        assert (arm.n, left_out) in [(2, []), (1, [(str(bad.path), "unreadable")])], content
+        if left_out and name != "config.yaml":
+            assert name in comparison.left_out[0].reason, content
+            assert "Error: " not in comparison.left_out[0].reason, content
+
+
+def test_a_run_that_lost_its_configuration_is_named(tmp_path, write_arm):
+    good, bad = write_arm(tmp_path, "cnn", [1, 2])
+    bad.config_file.unlink()
+    runs, [one] = load_runs(find_runs([tmp_path]))
+    assert [run.path for run in runs] == [good.path]
+    assert one.path == bad.path
+    assert "has no config.yaml" in one.reason
+
+
+def test_wherever_its_files_are_cut_a_run_is_read(tmp_path, write_run):
+    directory = write_run(
+        tmp_path, returns=[1, -2.5, 3], steps=300, ratios=((100, 0.5), (200, 0.75))
+    )
+    games, metrics = (
+        path.read_bytes() for path in (directory.episodes_file, directory.metrics_file)
+    )
+    ends = [end for end in range(len(games) + 1) if end == 0 or games[:end].endswith(b"\n")]
+    for end in range(len(games) + 1):
+        directory.episodes_file.write_bytes(games[:end])
+        rows = max(0, sum(end >= one for one in ends) - 3)
+        run = load_run(directory)
+        assert run.steps.tolist() == [100, 200, 300][:rows], end
+        assert run.returns.tolist() == [1, -2.5, 3][:rows], end
+        if rows:
+            assert load_curve(directory).returns.tolist() == [1, -2.5, 3][:rows]
+        else:
+            with pytest.raises(InputError, match="no game has ended yet"):
+                load_curve(directory)
+    for end in range(len(metrics) + 1):
+        directory.metrics_file.write_bytes(metrics[:end])
+        rows = metrics[:end].count(b"\n")
+        weights = load_run(directory).weights.values()
+        assert [ratios.tolist() for _, ratios in weights] == ([[0.5, 0.75][:rows]] if rows else [])
 
 
 def test_a_sweeps_plan_is_read(tmp_path):

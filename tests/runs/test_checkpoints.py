@@ -1,14 +1,21 @@
 """Checkpoints: whole or not there, checked when read, free of pickle."""
 
 import json
+import math
+import shutil
 import zipfile
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from stable_baselines3 import A2C
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
 
+from rl_coordconv import agents
+from rl_coordconv.errors import InputError
 from rl_coordconv.runs.checkpoints import (
     Progress,
     has_checkpoint,
@@ -27,26 +34,101 @@ def save(directory, model, step):
     return save_checkpoint(directory, model, Progress(step, step / 10, resumes=1))
 
 
-def test_training_goes_on_exactly_as_it_would_have(tmp_path):
-    model = agent().learn(40)
-    model.ep_info_buffer.append({"r": 21.0, "l": 300, "t": 1.5})
-    save_checkpoint(tmp_path, model, Progress(40, 2.5, resumes=0))
+class Flashes(gym.Env):
+    """Games as long as a rollout, so that one made anew is where the other is after a rollout."""
+
+    observation_space = spaces.Box(0, 255, (4, 36, 44), np.uint8)
+    action_space = spaces.Discrete(3)
+
+    def reset(self, *, seed=None, options=None):
+        self.time = 0
+        return self.look(), {}
+
+    def step(self, action):
+        self.time += 1
+        return self.look(), float(action == self.time % 3), self.time == 4, False, {}
+
+    def look(self):
+        return np.random.default_rng(self.time).integers(0, 256, (4, 36, 44)).astype(np.uint8)
+
+
+class SaveAt(BaseCallback):
+    """Save between two rollouts, as a run does."""
+
+    def __init__(self, directory, step):
+        super().__init__()
+        self.directory, self.at = directory, step
+
+    def _on_rollout_start(self):
+        if self.num_timesteps == self.at:
+            save_checkpoint(self.directory, self.model, Progress(self.at, 2.5, resumes=0))
+
+    def _on_step(self):
+        return True
+
+
+def fast_agent(name, seed):
+    options = {"PPO": {"batch_size": 4, "n_epochs": 2}, "A2C": {}}[name]
+    return getattr(agents, name)(
+        "CnnPolicy", make_vec_env(Flashes, 2), seed=seed, n_steps=4, device="cpu", verbose=0,
+        precision="fp32", learning_rate=lambda left: 1e-3 * left, **options,
+    )  # fmt: skip
+
+
+def assert_equal(one, other, where=""):
+    """Compare nested dictionaries and lists to the last bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_equal(one[key], other[key], f"{where}/{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            assert_equal(*pair, f"{where}/{index}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize(
+    ("name", "moments"), [("A2C", {"square_avg"}), ("PPO", {"step", "exp_avg", "exp_avg_sq"})]
+)
+def test_training_goes_on_exactly_as_it_would_have(tmp_path, name, moments):
+    whole = fast_agent(name, seed=0)
+    whole.learn(48, callback=SaveAt(tmp_path, 24))
     drawn = torch.rand(3), np.random.rand(3)
 
-    other = agent(seed=1)
-    progress = load_newest_checkpoint(tmp_path, other)
-    assert progress == Progress(40, 2.5, resumes=0)
-    assert other.num_timesteps == 40
-    assert other._n_updates == model._n_updates
-    assert other.ep_info_buffer[-1] == {"r": 21.0, "l": 300.0, "t": 1.5}
+    other = fast_agent(name, seed=1)
+    assert load_newest_checkpoint(tmp_path, other) == Progress(24, 2.5, resumes=0)
+    assert other.num_timesteps == 24
+    before = {key: value.clone() for key, value in other.policy.state_dict().items()}
+    other.learn(24, reset_num_timesteps=False)
+
+    assert other.num_timesteps == whole.num_timesteps == 48
+    assert other._n_updates == whole._n_updates
+    weights = other.policy.state_dict()
+    assert not all(torch.equal(weights[key], value) for key, value in before.items())
+    assert_equal(weights, whole.policy.state_dict())
+    optimizer = other.policy.optimizer.state_dict()
+    assert moments <= optimizer["state"][0].keys()
+    assert_equal(optimizer, whole.policy.optimizer.state_dict())
     assert torch.equal(torch.rand(3), drawn[0])
     assert np.array_equal(np.random.rand(3), drawn[1])
-    for name, value in model.policy.state_dict().items():
-        assert torch.equal(other.policy.state_dict()[name], value), name
-    before, after = model.policy.optimizer.state_dict(), other.policy.optimizer.state_dict()
-    assert before["param_groups"] == after["param_groups"]
-    for index, state in before["state"].items():
-        assert torch.equal(state["square_avg"], after["state"][index]["square_avg"])
+    played = [[(one["r"], one["l"]) for one in model.ep_info_buffer] for model in (whole, other)]
+    assert played[0] == played[1]
+    assert len(played[0]) == 12
+
+
+def test_weights_that_training_alone_would_not_reach_are_put_back(tmp_path):
+    """The check above would hold for a model that is merely trained anew."""
+    model = fast_agent("PPO", seed=0)
+    with torch.no_grad():
+        model.policy.value_net.bias.fill_(math.pi)
+    save(tmp_path, model, 8)
+    other = fast_agent("PPO", seed=1)
+    load_newest_checkpoint(tmp_path, other)
+    assert other.policy.value_net.bias.item() == pytest.approx(math.pi)
 
 
 def test_only_the_two_newest_stay(tmp_path):
@@ -59,7 +141,20 @@ def test_only_the_two_newest_stay(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("damage", ["flip a bit", "cut short", "remove", "bad manifest"])
+MANIFESTS = {
+    "half a manifest": '{"format_',
+    "an empty manifest": "",
+    "zeros for a manifest": "\0" * 300,
+    "a list": "[]",
+    "null": "null",
+    "no checksum": '{"format_version": 1, "num_timesteps": 10, "training_seconds": 1.0, '
+    '"resumes": 1}',
+    "a step in words": '{"format_version": 1, "num_timesteps": "10", "training_seconds": 1.0, '
+    '"resumes": 1, "sha256": "0"}',
+}
+
+
+@pytest.mark.parametrize("damage", ["flip a bit", "cut short", "remove", *MANIFESTS])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     model = agent()
     save(tmp_path, model, 5)
@@ -74,7 +169,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     elif damage == "remove":
         state.unlink()
     else:
-        (newest / "checkpoint.json").write_text('{"format_')
+        (newest / "checkpoint.json").write_text(MANIFESTS[damage])
     with pytest.warns(UserWarning, match="step_000000000010 is damaged"):
         progress = load_newest_checkpoint(tmp_path, agent())
     assert progress.num_timesteps == 5
@@ -112,3 +207,39 @@ def test_nothing_in_it_is_a_pickled_object_of_ours(tmp_path):
     assert len(pickles) == 1
     assert b"stable_baselines3" not in pickles[0]
     assert b"rl_coordconv" not in pickles[0]
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, disk):
+    save(tmp_path, agent(), 5)
+    at = disk.index(("rename", "step_000000000005"))
+    assert disk[at + 1 :] == [("sync", tmp_path.name)]
+    # What is in it, its entries, then its name.
+    assert disk[at - 3 : at] == [("sync", "checkpoint.json"), ("sync", "state.pt"),
+                                 ("sync", disk[at - 1][1])]  # fmt: skip
+    assert disk[at - 1][1].startswith(".step_000000000005.")
+
+
+def test_another_one_of_the_same_step_takes_nothing_away_before_it_is_there(tmp_path, monkeypatch):
+    model = agent()
+    first = save(tmp_path, model, 5)
+    removed = []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: removed.append(path.name))
+    second = save_checkpoint(tmp_path, model, Progress(5, 9.0, resumes=7))
+    assert first.name == "step_000000000005"
+    assert second.name == "step_000000000005.1"
+    assert not [name for name in removed if not name.startswith(".")]
+    monkeypatch.undo()
+    assert load_newest_checkpoint(tmp_path, agent()).resumes == 7
+    for number in range(2, 12):
+        newest = save_checkpoint(tmp_path, model, Progress(5, 9.0, resumes=number))
+        assert load_newest_checkpoint(tmp_path, agent()).resumes == number
+    assert newest.name == "step_000000000005.11"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step_000000000005.10", "step_000000000005.11",
+    ]  # fmt: skip
+
+
+def test_a_checkpoint_of_another_agent_is_refused_rather_than_begun_over(tmp_path):
+    save(tmp_path, agent(), 5)
+    with pytest.raises(InputError, match="step_000000000005 does not fit this run's agent"):
+        load_newest_checkpoint(tmp_path, fast_agent("A2C", seed=0))

@@ -7,7 +7,7 @@ import pytest
 
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.resolve import resolve_run
-from rl_coordconv.runs import RunDirectory, RunState
+from rl_coordconv.runs import RunBusyError, RunDirectory, RunState
 
 
 def test_the_same_configuration_finds_its_directory_again(tmp_path):
@@ -40,6 +40,22 @@ def test_commands_are_kept_one_a_line_as_a_shell_would_take_them(tmp_path):
     assert run.command_file.read_text() == (
         "python train.py --game 'Ms Pacman'\npython train.py --resume x\n"
     )
+
+
+def test_a_command_that_a_crash_has_cut_does_not_swallow_the_next(tmp_path):
+    run = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    run.command_file.write_text("python train.py --ga")
+    run.record_command(["python", "x.py"])
+    run.record_command(["python", "y.py"])
+    assert run.command_file.read_text() == "python train.py --ga\npython x.py\npython y.py\n"
+
+
+def test_a_run_is_busy_whatever_its_status_looks_like(tmp_path):
+    run = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    run.status_file.write_text("")
+    message = "trained by another process$"
+    with run.locked(), pytest.raises(RunBusyError, match=message), run.locked():
+        pass
 
 
 HOLDER = """

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rl_coordconv.runs.metrics import open_logger, read_metrics, truncate_metrics
+from rl_coordconv.runs.metrics import (
+    newest_metric,
+    open_logger,
+    read_metrics,
+    truncate_metrics,
+)
 
 
 def log(logger, step, value):
@@ -55,15 +60,39 @@ def test_a_resumed_run_has_each_step_once_in_both_curves(tmp_path):
     assert scalars(tmp_path) == expected
 
 
-def test_an_unfinished_last_line_is_left_out_and_a_damaged_middle_is_not(tmp_path):
+NO_ROWS = ["null", "{}", "[]", "7", '"step"', '{"ste', '{"step": "3"}', '{"step": true}',
+           '{"a": 1}', '{"step": -1}', '{"step": 1.5}', '{"step": NaN}', "[" * 100_000,
+           '{"step": ' + "9" * 5000, "\0" * 40, '\0\0\0{"step": 3}', "r,l,t,step"]  # fmt: skip
+
+
+def test_lines_that_are_no_rows_are_left_out_wherever_they_stand(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"ste')
-    assert read_metrics(path) == [{"step": 1}, {"step": 2}]
-    truncate_metrics(path, 1)
-    assert path.read_text() == '{"step": 1}\n'
-    path.write_text('{"step": 1}\n{"ste\n{"step": 3}\n')
-    with pytest.raises(json.JSONDecodeError):
-        read_metrics(path)
+    for line in NO_ROWS:
+        path.write_text(f'{{"step": 1, "a":  0.50}}\n{line}\n{{"step": 2}}\n')
+        assert read_metrics(path) == [{"step": 1, "a": 0.5}, {"step": 2}], line[:40]
+        with pytest.warns(UserWarning, match="metrics.jsonl: 1 damaged lines were dropped"):
+            truncate_metrics(path, 2)
+        assert path.read_text() == '{"step": 1, "a":  0.50}\n{"step": 2}\n', line[:40]
+    path.write_bytes(b'{"step": 1}\n{"step": 2, "a": "\xff\xfe"}\n{"step": 3}\n')
+    assert read_metrics(path) == [{"step": 1}, {"step": 3}]
+
+
+def test_wherever_the_file_is_cut_all_whole_rows_up_to_the_checkpoint_stay(tmp_path):
+    rows = [{"step": 32}, {"step": 64, "train/loss": 0.25}, {"step": 96, "name": "grüße"}]
+    whole = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    path = tmp_path / "metrics.jsonl"
+    for end in range(len(whole) + 1):
+        for rubbish in (b"", b"\0" * 64):  # a power cut may leave blocks that were never written
+            there = rows[: whole[:end].count(b"\n")]
+            path.write_bytes(whole[:end] + rubbish)
+            assert read_metrics(path) == there, end
+            assert newest_metric(path, "train/loss") == (0.25 if len(there) > 1 else None), end
+            logger = open_logger(tmp_path / "events", path, resumed_at=64)
+            kept = there[:2]
+            assert [json.loads(line) for line in path.read_text().splitlines()] == kept, end
+            log(logger, 96, 1.5)
+            logger.close()
+            assert read_metrics(path) == [*kept, {"step": 96, "rollout/ep_rew_mean": 1.5}], end
 
 
 def test_no_file_is_no_rows(tmp_path):

@@ -30,3 +30,42 @@ def test_a_state_that_does_not_exist_is_refused(tmp_path):
     path.write_text('{"state": "sleeping"}')
     with pytest.raises(InputError, match="sleeping"):
         Status.load(path)
+
+
+def test_files_from_before_there_was_a_count_of_divergences_are_read(tmp_path):
+    path = tmp_path / "status.json"
+    path.write_text(
+        '{"state": "failed", "num_timesteps": 5, "total_timesteps": 9, "resumes": 2, '
+        '"training_seconds": 1.5, "heartbeat": 1.0, "pid": 3, "host": "a", '
+        '"error": "ValueError: no", "traceback": null}'
+    )
+    status = Status.load(path)
+    assert (status.divergences, status.divergence_retries, status.has_diverged) == (0, 0, False)
+    assert (status.num_timesteps, status.resumes, status.error) == (5, 2, "ValueError: no")
+
+
+@pytest.mark.parametrize(
+    ("state", "divergences", "retries", "expected"),
+    [("failed", 1, 0, True), ("failed", 2, 1, True), ("failed", 1, 1, False),
+     ("running", 1, 1, False), ("done", 1, 1, False), ("failed", 0, 0, False)],
+)  # fmt: skip
+def test_a_divergence_that_was_answered_is_none_any_more(state, divergences, retries, expected):
+    status = Status(state=state, divergences=divergences, divergence_retries=retries)
+    assert status.has_diverged is expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\0" * 400, b"null", b"[]", b"7", b'{"state"', b'{"state": "done", "num',
+     b"\xff\xfe", b"[" * 100_000, b'{"state": "done", "resumes": -1}',
+     b'{"state": "done", "heartbeat": NaN}',
+     b'{"state": "done", "num_timesteps": 1e999}', b'{"state": "done", "pid": "x"}',
+     b'{"state": "done", "num_timesteps": 99999999999999999999}'],
+)  # fmt: skip
+def test_a_damaged_file_is_one_error_that_names_it_and_says_what_helps(tmp_path, content):
+    path = tmp_path / "status.json"
+    path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"(?s)status\.json is .*without that file the run goes on"
+    ):
+        Status.load(path)

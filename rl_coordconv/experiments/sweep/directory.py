@@ -75,6 +75,10 @@ class SweepDirectory:
             )
         return [f"{len(old - planned)} runs of an earlier description stay as they are ({changes})"]
 
+    def place_of(self, config: RunConfig) -> RunDirectory:
+        """Return the directory of a run, whether it is there or not."""
+        return RunDirectory(self.runs_directory / config.name)
+
     def run(self, config: RunConfig) -> RunDirectory:
         """Return the directory of a run, which is made if it is not there."""
         return RunDirectory.create(config, self.runs_directory)

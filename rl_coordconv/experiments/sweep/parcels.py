@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
+from rl_coordconv.files import replace_all
+
 CHECKPOINTS = "checkpoints"
+STATUS = "status.json"
 _BIG = (CHECKPOINTS, "model.zip", "policy.safetensors")
 _EVENTS = "events.out.tfevents"
 
@@ -48,6 +50,8 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
 def unpack(parcel: bytes, run: Path) -> None:
     """Put packed files in the place of a run's; each file and each checkpoint in one step.
 
+    The status comes last: what it tells is there by then, also after a power cut.
+
     Args:
         parcel: from `pack`.
         run: the run's directory, which exists.
@@ -57,13 +61,17 @@ def unpack(parcel: bytes, run: Path) -> None:
     try:
         with tarfile.open(fileobj=io.BytesIO(parcel), mode="r:gz") as archive:
             archive.extractall(folder, filter="data")
-        for path in sorted(folder.iterdir()):
-            if path.name == CHECKPOINTS:
-                _replace_checkpoints(path, run / CHECKPOINTS)
-            elif path.is_dir():
-                shutil.copytree(path, run / path.name, dirs_exist_ok=True)
-            else:
-                os.replace(path, run / path.name)
+        if (folder / CHECKPOINTS).is_dir():
+            _replace_checkpoints(folder / CHECKPOINTS, run / CHECKPOINTS)
+        moves = [
+            (path, run / path.relative_to(folder))
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.relative_to(folder).parts[0] != CHECKPOINTS
+        ]
+        for _, place in moves:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        replace_all(move for move in moves if move[1].name != STATUS)
+        replace_all(move for move in moves if move[1].name == STATUS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -72,9 +80,9 @@ def _replace_checkpoints(new: Path, old: Path) -> None:
     """Add new checkpoints first, then drop those that are gone: there is always a whole one."""
     old.mkdir(exist_ok=True)
     kept = {path.name for path in new.iterdir()}
-    for path in new.iterdir():
-        if not (old / path.name).exists():
-            os.replace(path, old / path.name)
+    replace_all(
+        (path, old / path.name) for path in sorted(new.iterdir()) if not (old / path.name).exists()
+    )
     for path in old.iterdir():
         if path.name not in kept and kept:
             shutil.rmtree(path, ignore_errors=True)

@@ -7,12 +7,14 @@ would be of two things.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.sweep.directory import SweepDirectory
 from rl_coordconv.experiments.sweep.supervisor import Launcher
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.checkpoints import has_checkpoint
-from rl_coordconv.runs.precision import Decision, Finding, recorded_precision
+from rl_coordconv.runs.precision import Decision, Finding, Format, recorded_precision
 
 
 def find_decision(
@@ -29,7 +31,7 @@ def find_decision(
         The decision; None where the sweep says itself what it wants.
 
     Raises:
-        InputError: a file that tells of a format is damaged.
+        InputError: the file that holds the sweep's decision is damaged.
     """
     open_ones = [config for config in configs if config.precision == "auto"]
     if not open_ones:
@@ -49,7 +51,8 @@ def keep_decision(
     if Decision.load(directory.path) is None:
         decision.save(directory.path)
     for run in runs:
-        pass_on(decision, run)
+        with suppress(InputError):  # its own file is damaged: it fails alone, when it is trained
+            pass_on(decision, run)
 
 
 def pass_on(decision: Decision | None, run: RunDirectory) -> None:
@@ -63,11 +66,19 @@ def _as_begun(configs: Sequence[RunConfig], directory: SweepDirectory) -> Decisi
     """Return the format that all begun runs have, from before there was a decision."""
     runs = [RunDirectory(directory.runs_directory / config.name) for config in configs]
     begun = [run for run in runs if has_checkpoint(run.checkpoints)]
-    recorded = [recorded_precision(run.environment_file) for run in begun]
+    recorded = [_format_of(run) for run in begun]
     formats = {one for one in recorded if one is not None}
     if len(formats) != 1:
         return None
     return Decision(precision=formats.pop(), reason=f"as the runs that have begun ({len(begun)})")
+
+
+def _format_of(run: RunDirectory) -> Format | None:
+    """Return the format that a run was trained in, unless its file is damaged: it fails alone."""
+    try:
+        return recorded_precision(run.environment_file)
+    except InputError:
+        return None
 
 
 def decide(findings: Sequence[Finding]) -> Decision:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from rl_coordconv.runs import RunConfig, RunDirectory, RunState
+from rl_coordconv.errors import InputError
+from rl_coordconv.runs import RunConfig, RunDirectory, RunState, Status
 from rl_coordconv.runs.precision import Finding
 
 PATIENCE_SECONDS = 60.0
@@ -63,12 +64,22 @@ class Launcher(Protocol):
         """Give back what is held."""
 
 
+def status_of(run: RunDirectory) -> Status:
+    """Read where a run stands; one that cannot be read has failed, and must not stop the others."""
+    try:
+        return run.status()
+    except InputError as error:
+        return Status(state=RunState.FAILED, error=str(error))
+
+
 @dataclass
 class Entry:
     """One run in the supervisor's hands."""
 
     run: RunDirectory
     total_timesteps: int
+    damage: str | None = None
+    """Why nothing can be done with the run's directory."""
     job: Job | None = None
     slot: int = -1
     deaths: int = 0
@@ -81,10 +92,24 @@ class Entry:
     is_settled: bool = False
     """Whether nothing more will be done for it in this sweep."""
 
+    def status(self) -> Status:
+        """Read where the run stands."""
+        if self.damage is not None:
+            return Status(state=RunState.FAILED, error=self.damage)
+        return status_of(self.run)
+
+    def fault(self) -> str | None:
+        """Say why nothing can be done with the run's directory; None where something can."""
+        try:
+            self.run.status()
+        except InputError as error:
+            return str(error)
+        return self.damage
+
     @property
     def state(self) -> RunState:
         """What the run's directory says, corrected by what is known here."""
-        state = self.run.status().state
+        state = self.status().state
         if self.job is not None:
             return RunState.RUNNING
         # Nobody trains it here: the process that wrote this is gone, or belongs to somebody else.
@@ -103,6 +128,8 @@ class Supervisor:
         entries: the runs, in the order in which they are to begin.
         launcher: where they are trained.
         retries: how often a run that died is tried again.
+        retry_diverged: whether one that diverged is, too. Trying until one does not diverge selects
+            the results, so that it has to be asked for.
         tell: is told, in a line, what happened.
         show: is called now and then, for a display.
         poll_seconds: time between two looks at the workers.
@@ -113,6 +140,7 @@ class Supervisor:
     entries: list[Entry]
     launcher: Launcher
     retries: int = 3
+    retry_diverged: bool = False
     tell: Callable[[str], None] = print
     show: Callable[[], None] = lambda: None
     poll_seconds: float = 0.25
@@ -127,7 +155,7 @@ class Supervisor:
         """
         self._free.extend(range(self.launcher.jobs))
         for entry in self.entries:
-            entry.is_settled = entry.run.status().state is RunState.DONE
+            self._look_at_first(entry)
         try:
             while not is_stopped() and any(not entry.is_settled for entry in self.entries):
                 self._look()
@@ -139,6 +167,20 @@ class Supervisor:
             for entry in self._working():
                 entry.job.kill()  # type: ignore[union-attr]
             self.launcher.close()
+
+    def _look_at_first(self, entry: Entry) -> None:
+        """Settle what is done, and what nothing is to be done about."""
+        name, status, fault = entry.run.path.name, entry.status(), entry.fault()
+        entry.is_settled = status.state is RunState.DONE
+        if fault is not None:
+            entry.is_settled = True
+            self.tell(f"{name} has failed for good: {fault}")
+        elif self._is_given_up(status):
+            entry.is_settled = True
+            self.tell(f"{name} had diverged and is not tried again: {status.error}")
+
+    def _is_given_up(self, status: Status) -> bool:
+        return status.has_diverged and not self.retry_diverged
 
     def _working(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.job is not None]
@@ -153,10 +195,11 @@ class Supervisor:
                 self._start(entry)
 
     def _start(self, entry: Entry) -> None:
-        verb = "goes on" if entry.run.status().num_timesteps else "begins"
+        status = entry.status()
+        verb = "goes on" if status.num_timesteps else "begins"
         self.tell(f"{entry.run.path.name} {verb}")
         # One that waits for its turn in a cluster writes none, and is not dead.
-        entry.heartbeat, entry.seen_alive = entry.run.status().heartbeat, math.inf
+        entry.heartbeat, entry.seen_alive = status.heartbeat, math.inf
         try:
             entry.job = self.launcher.start(entry.run, entry.slot)
         except OSError as error:  # no memory, no disk space: the other runs go on
@@ -176,7 +219,7 @@ class Supervisor:
 
         By this process's own clock: the worker's may be another machine's.
         """
-        heartbeat = entry.run.status().heartbeat
+        heartbeat = entry.status().heartbeat
         if heartbeat != entry.heartbeat:
             entry.heartbeat, entry.seen_alive = heartbeat, time.monotonic()
         return time.monotonic() - entry.seen_alive > self.stall_seconds
@@ -184,7 +227,7 @@ class Supervisor:
     def _settle(self, entry: Entry, outcome: Outcome) -> None:
         entry.job = None
         self._free.append(entry.slot)
-        name, state = entry.run.path.name, entry.run.status().state
+        name, state = entry.run.path.name, entry.status().state
         if state is RunState.DONE:
             entry.is_settled = True
             self.tell(f"{name} is done")
@@ -201,6 +244,10 @@ class Supervisor:
         entry.deaths += 1
         name = entry.run.path.name
         reason = self._record_death(entry, outcome)
+        if self._is_given_up(entry.status()):
+            entry.is_settled = True
+            self.tell(f"{name} has diverged and is not tried again: {reason}")
+            return
         if entry.deaths > self.retries:
             entry.is_settled = True
             self.tell(f"{name} has failed for good: {reason}")
@@ -210,8 +257,7 @@ class Supervisor:
 
     def _record_death(self, entry: Entry, outcome: Outcome) -> str:
         """Write into the run's status why it died, unless it did so itself."""
-        run = entry.run
-        status = run.status()
+        run, status = entry.run, entry.status()
         if status.state is RunState.FAILED and status.error:
             return status.error
         reason = outcome.reason or "it ended without being done"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.text import Text
 from rl_coordconv.experiments.progress import SpeedMeter, format_seconds
 from rl_coordconv.experiments.sweep.supervisor import Entry
 from rl_coordconv.runs import RunState
+from rl_coordconv.runs.metrics import newest_metric
 
 PLAIN_INTERVAL_SECONDS = 60.0
 _SHOWN_SECONDS = 1.0
@@ -59,7 +59,7 @@ class Watch:
         self._meters: dict[str, SpeedMeter] = {}
         self._began = time.monotonic()
         self._steps_at_begin = {
-            entry.run.path.name: entry.run.status().num_timesteps for entry in entries
+            entry.run.path.name: entry.status().num_timesteps for entry in entries
         }
 
     def rows(self) -> list[Row]:
@@ -67,7 +67,7 @@ class Watch:
         return [self._row(entry) for entry in self._entries]
 
     def _row(self, entry: Entry) -> Row:
-        status, name, state = entry.run.status(), entry.run.path.name, entry.state
+        status, name, state = entry.status(), entry.run.path.name, entry.state
         meter, speed = self._meters.setdefault(name, SpeedMeter()), 0.0
         if state is RunState.RUNNING and status.heartbeat:
             # By the heartbeats' own time: between two of them the steps stand still.
@@ -88,20 +88,7 @@ class Watch:
 
 def latest_return(path: Path) -> float | None:
     """Return the newest ``rollout/ep_rew_mean`` of a ``metrics.jsonl``, None if there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 16384))
-            lines = file.read().decode("utf8", errors="replace").splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        try:
-            value = json.loads(line).get("rollout/ep_rew_mean")
-        except (json.JSONDecodeError, AttributeError):  # cut short, at either end
-            continue
-        if value is not None:
-            return float(value)
-    return None
+    return newest_metric(path, "rollout/ep_rew_mean")
 
 
 class SweepDisplay:

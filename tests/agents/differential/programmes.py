@@ -162,8 +162,9 @@ def run(programme, classes):
     torch.manual_seed(programme.seed)
     np.random.seed(programme.seed)
     kwargs = networks.NETWORKS[programme.network]() | {"share_features_extractor": programme.shared}
-    model = cls("CnnPolicy", worlds.WORLDS[programme.world](), policy_kwargs=kwargs,
-                seed=programme.seed, device="cpu", learning_rate=1e-2, **programme.options)  # fmt: skip
+    options = programme.options | {"seed": programme.seed, "learning_rate": 1e-2}
+    model = cls("CnnPolicy", worlds.WORLDS[programme.world](), policy_kwargs=kwargs, device="cpu",
+                **options)  # fmt: skip
     make_exact(model)
     for operation in programme.operations:
         operation(model.policy)

@@ -17,8 +17,8 @@ from stable_baselines3.common import policies
 SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 
 RELATIVE, ABSOLUTE = 2e-3, 1e-3
-"""A tenth of what a step moves a weight: Adam and RMSprop turn the rounding of a gradient near zero,
-which comes from float32 in the buffers, into nearly as much."""
+"""A tenth of what a step moves a weight: Adam and RMSprop turn the rounding of a gradient near
+zero, which comes from float32 in the buffers, into nearly as much."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,0 +1,206 @@
+"""``monitor.csv``: a row for each finished training game, in the format of SB3's ``Monitor``.
+
+A line of JSON behind ``#``, a line with the columns' names, and a row a game: raw return ``r``,
+length ``l`` in emulator frames, seconds ``t`` since the process began, and in our own files
+``step``, the agent steps of all environments at the end of the game. Whoever reads such a file,
+to resume, to draw or to compare, reads it here.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl_coordconv.errors import InputError
+from rl_coordconv.files import read_bytes, write_text
+from rl_coordconv.runs.lines import complete_lines
+
+COLUMNS = ("r", "l", "t", "step")
+"""Of our own files."""
+_NAMES = ",".join(COLUMNS)
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf)", re.ASCII | re.IGNORECASE)
+_COUNT = re.compile(r"\d{1,18}", re.ASCII)
+"""What fits into 64 bits."""
+
+
+class Game(NamedTuple):
+    """A row."""
+
+    line: str
+    """As it stands in the file."""
+    raw_return: float
+    length: float
+    seconds: float
+    step: int | None
+    """None in a file without such a column."""
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """What a monitor file holds.
+
+    Attributes:
+        header: SB3's line of JSON; None where it is lost.
+        games: the rows, in their order.
+        damaged: how many whole lines are no rows.
+    """
+
+    header: dict[str, Any] | None
+    games: list[Game]
+    damaged: int
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """A run's finished training games.
+
+    Attributes:
+        steps: (games,) agent steps of all environments at the end of each game.
+        returns: (games,) raw return of each game.
+        damaged: how many lines of the file were left out because they are no rows.
+    """
+
+    steps: NDArray[np.int64]
+    returns: NDArray[np.float64]
+    damaged: int
+
+
+def read_episodes(path: Path) -> Episodes:
+    """Read a run's ``monitor.csv``; no file holds no games, and a row cut short is not there yet.
+
+    Raises:
+        InputError: the file cannot be read, no line of it is a row, a return is not finite, or
+            steps go backwards.
+    """
+    monitor = _read_own(path)
+    if monitor.damaged and not monitor.games:
+        raise InputError(f"{path} is damaged: none of its lines is a row of {_NAMES}")
+    steps = np.array([game.step for game in monitor.games], np.int64)
+    returns = np.array([game.raw_return for game in monitor.games], np.float64)
+    check_episodes(path, steps, returns)
+    return Episodes(steps, returns, monitor.damaged)
+
+
+def check_episodes(path: Path, steps: NDArray[Any], returns: NDArray[np.float64]) -> None:
+    """Refuse episodes that nothing can be computed from.
+
+    Args:
+        path: what they were read from, for the message.
+        steps: (games,) agent steps.
+        returns: (games,) raw returns.
+
+    Raises:
+        InputError: a return is not finite, or steps go backwards.
+    """
+    if not np.isfinite(returns).all():
+        raise InputError(f"{path}: a game's return is not a finite number")
+    if (np.diff(steps) < 0).any():
+        raise InputError(f"{path}: the games' steps go backwards")
+
+
+def read_monitor(path: Path) -> Monitor:
+    """Read a monitor file that any program may have written.
+
+    Raises:
+        InputError: the file cannot be read, or does not begin as SB3's do.
+    """
+    lines = complete_lines(read_bytes(path))
+    header = _header_in(lines[0]) if lines else None
+    if header is None:
+        raise InputError(f"{path} does not begin with SB3's line of JSON")
+    names = lines[1].split(",") if len(lines) > 1 and lines[1] else []
+    if not {"r", "l", "t"} <= set(names):
+        raise InputError(f"{path}: its second line does not name the columns r, l and t")
+    return _collect(header, names, lines[2:])
+
+
+def begin_episodes(path: Path, game: str) -> None:
+    """Write the file of a training in which no game has ended yet."""
+    _write(path, _new_header(game), [])
+
+
+def truncate_episodes(path: Path, game: str, last_step: int) -> None:
+    """Bring the file to where a checkpoint was: its rows up to an agent step, and a whole head.
+
+    Args:
+        path: the file; it may be damaged anywhere, or gone.
+        game: for the head, where that is lost.
+        last_step: rows after it go, since those games are about to be played again.
+    """
+    monitor = _read_own(path)
+    if monitor.damaged:
+        warnings.warn(f"{path}: {monitor.damaged} damaged lines were dropped", stacklevel=2)
+    kept = [one.line for one in monitor.games if one.step is not None and one.step <= last_step]
+    _write(path, monitor.header or _new_header(game), kept)
+
+
+def _new_header(game: str) -> dict[str, Any]:
+    return {"t_start": time.time(), "env_id": game}
+
+
+def _write(path: Path, header: dict[str, Any], rows: Sequence[str]) -> None:
+    write_text(path, "\n".join([f"#{json.dumps(header)}", _NAMES, *rows, ""]))
+
+
+def _read_own(path: Path) -> Monitor:
+    """Read a file whose columns are known even where its head is lost."""
+    lines = complete_lines(read_bytes(path)) if path.is_file() else []
+    headers = [_header_in(line) for line in lines]
+    rows = [
+        line
+        for line, header in zip(lines, headers, strict=True)
+        if header is None and line != _NAMES
+    ]
+    return _collect(next((one for one in headers if one is not None), None), COLUMNS, rows)
+
+
+def _header_in(line: str | None) -> dict[str, Any] | None:
+    if line is None or not line.startswith("#"):
+        return None
+    try:
+        header = json.loads(line[1:])
+    except (ValueError, RecursionError):
+        return None
+    return header if isinstance(header, dict) else None
+
+
+def _collect(
+    header: dict[str, Any] | None, names: Sequence[str], lines: Sequence[str | None]
+) -> Monitor:
+    found = [_game_in(line, names) for line in lines if line is None or line.strip()]
+    games = [game for game in found if game is not None]
+    return Monitor(header, games, len(found) - len(games))
+
+
+def _game_in(line: str | None, names: Sequence[str]) -> Game | None:
+    values = _fields(line, names) if line is not None else None
+    if line is None or values is None:
+        return None
+    numbers = [values[name] for name in ("r", "l", "t")]
+    if not all(_NUMBER.fullmatch(number) for number in numbers):
+        return None
+    raw_return, length, seconds = map(float, numbers)
+    step = values.get("step")
+    is_counted = step is None or _COUNT.fullmatch(step) is not None
+    if not is_counted or not 0 <= length < 2**53 or not np.isfinite(seconds):
+        return None
+    return Game(line, raw_return, length, seconds, None if step is None else int(step))
+
+
+def _fields(line: str, names: Sequence[str]) -> dict[str, str] | None:
+    try:
+        fields = next(csv.reader([line])) if '"' in line else line.split(",")
+    except csv.Error:
+        return None
+    return dict(zip(names, fields, strict=True)) if len(fields) == len(names) else None

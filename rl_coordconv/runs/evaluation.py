@@ -1,0 +1,66 @@
+"""How a run was judged, kept in ``evaluation.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter
+
+from rl_coordconv.files import read_json, write_json
+from rl_coordconv.validation import validate
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of one evaluation. Scores are raw returns of whole games."""
+
+    game: str
+    num_timesteps: int
+    """Agent steps that the agent had been trained for."""
+    protocol: str | None
+    """Of an Atari game; None elsewhere."""
+    deterministic: bool
+    """Whether the most probable action was always taken rather than one sampled."""
+    seed: int
+    """The first environment seed."""
+    returns: list[float]
+    """Raw return of each game, in the order in which the games ended."""
+    lengths: list[int]
+    """Length of each game in emulator frames."""
+    mean: float
+    median: float
+    std: float
+    """Standard deviation over the games (population form, as SB3's evaluate_policy prints)."""
+    human_normalized_mean: float | None
+    """0 for a random agent, 1 for a human tester; None where no reference score is known."""
+    ablated: bool = False
+    """Whether the coordinate channels were zeroed while playing."""
+    elsewhere: dict[str, list[float]] = field(default_factory=dict)
+    """Raw returns in regions that training left out, by the region; see `AimEnv`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for ``evaluation.json``."""
+        return asdict(self)
+
+    def save(self, path: Path) -> None:
+        """Write ``evaluation.json``."""
+        write_json(path, self.as_dict())
+
+    @classmethod
+    def load(cls, path: Path) -> Evaluation | None:
+        """Read ``evaluation.json``; None where the run was not evaluated.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not path.is_file():
+            return None
+        keys = [one.name for one in fields(cls)]
+        return validate(_ADAPTER, read_json(path), where=str(path), keys=keys)
+
+
+_ADAPTER: TypeAdapter[Evaluation] = TypeAdapter(Evaluation)

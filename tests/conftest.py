@@ -1,0 +1,30 @@
+"""What tests of several folders share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """Return the list of what is flushed to the disk and renamed, in order, as it comes about.
+
+    Each is ("sync" or "rename", the file's or folder's name; of a rename the new one).
+    """
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("looks into /proc")
+    events = []
+    fsync, rename = os.fsync, os.replace
+
+    def record_sync(handle):
+        events.append(("sync", Path(os.readlink(f"/proc/self/fd/{handle}")).name))
+        fsync(handle)
+
+    def record_rename(source, target, **options):
+        events.append(("rename", Path(target).name))
+        rename(source, target, **options)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "replace", record_rename)
+    return events
