@@ -57,16 +57,21 @@ def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
         InputError: a policy, an extractor or a space that this format does not know.
     """
     folder = Path(directory)
-    description = _describe(model)
     weights = save_tensors(_unique_tensors(model.policy))
-    description["sha256"] = hashlib.sha256(weights).hexdigest()
-    try:
-        text = json.dumps(description, indent=2) + "\n"
-    except TypeError as error:
-        raise InputError(f"the policy cannot be saved without pickle: {error}") from error
+    text = _to_text(_describe(model) | {"sha256": hashlib.sha256(weights).hexdigest()})
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / WEIGHTS, weights)
     _replace(folder / DESCRIPTION, text.encode())
+
+
+def check_portable(model: BaseAlgorithm) -> None:
+    """Find out before a training whether `save_portable` will be able to save what comes of it.
+
+    Raises:
+        InputError: a policy, an extractor, an option of it or a space that the format does not
+            know.
+    """
+    _to_text(_describe(model))
 
 
 def load_portable(directory: str | Path, device: torch.device | str = "auto") -> ActorCriticPolicy:
@@ -93,6 +98,13 @@ def load_portable(directory: str | Path, device: torch.device | str = "auto") ->
     policy.to(device)
     policy.set_training_mode(False)
     return policy
+
+
+def _to_text(description: dict[str, Any]) -> str:
+    try:
+        return json.dumps(description, indent=2) + "\n"
+    except TypeError as error:
+        raise InputError(f"the policy cannot be saved without pickle: {error}") from error
 
 
 def _restore(path: Path, description: dict[str, Any], weights: bytes) -> ActorCriticPolicy:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 
+from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.outputs import check_folder, open_console
 from rl_coordconv.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rl_coordconv.experiments.sweep.plan import SweepConfig
     from rl_coordconv.experiments.sweep.supervisor import Launcher
 
@@ -72,22 +76,35 @@ class SweepArguments:
 
 def run(argv: list[str]) -> int:
     """Parse the flags and carry out the sweep."""
-    arguments = tyro.cli(SweepArguments, args=argv, prog="sweep")
+    arguments = parse(SweepArguments, argv, command="sweep")
+    _check_flags(arguments)
     from rl_coordconv.experiments.sweep.directory import SweepDirectory
     from rl_coordconv.experiments.sweep.run import sweep
 
-    if arguments.retries < 0:
-        raise InputError(f"--retries {arguments.retries} is not at least 0")
-    config, console = _config(arguments), Console()
+    config, console = _config(arguments), open_console()
     directory = SweepDirectory(arguments.output)
     if arguments.dry_run:
         _show_plan(config, directory, arguments, console)
         return 0
+    check_folder("--output", arguments.output)
     launcher = _launcher(arguments, config)
     code = sweep(config, directory, launcher, console, retries=arguments.retries, mix=arguments.mix)
-    console.print(f"compare them: python -m rl_coordconv compare {directory.path}",
-                  soft_wrap=True, highlight=False)  # fmt: skip
+    console.print(f"compare them: python -m rl_coordconv compare {directory.path}")
     return code
+
+
+def _check_flags(arguments: SweepArguments) -> None:
+    for name in ("games", "agents", "extractors"):
+        if getattr(arguments, name) == ():
+            raise InputError(f"--{name} is given without any name")
+    if arguments.retries < 0:
+        raise InputError(f"--retries {arguments.retries} is not at least 0")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f"--jobs {arguments.jobs} is not at least 1")
+    if not 0 < arguments.cpus_per_run < math.inf:
+        raise InputError(f"--cpus-per-run {arguments.cpus_per_run} is not a number above 0")
+    if not 0 <= arguments.gpus_per_run < math.inf:
+        raise InputError(f"--gpus-per-run {arguments.gpus_per_run} is not a number of at least 0")
 
 
 def _config(arguments: SweepArguments) -> SweepConfig:
@@ -117,10 +134,14 @@ def _launcher(arguments: SweepArguments, config: SweepConfig) -> Launcher:
             gpus=arguments.gpus_per_run,
             jobs=arguments.jobs,
         )
+    from rl_coordconv.experiments.setup import check_trainable
     from rl_coordconv.experiments.sweep.local import LocalLauncher
     from rl_coordconv.experiments.sweep.resources import divide
 
-    return LocalLauncher(divide(arguments.jobs, len(config.runs()), config.device))
+    runs = config.runs()
+    for one in runs:
+        check_trainable(one)
+    return LocalLauncher(divide(arguments.jobs, len(runs), config.device))
 
 
 def _show_plan(
@@ -134,20 +155,18 @@ def _show_plan(
     left = []
     for one in config.runs():
         state = RunDirectory(directory.runs_directory / one.name).status().state
-        console.print(f"{state:<12} {one.total_timesteps:>12,} steps  {one.name}",
-                      soft_wrap=True, highlight=False)  # fmt: skip
+        console.print(f"{state:<12} {one.total_timesteps:>12,} steps  {one.name}")
         if state is not RunState.DONE:
             left.append(one)
     resources = divide(arguments.jobs, len(left) or 1, config.device)
     console.print(f"{len(left)} of {len(config.runs())} runs are to be trained, {resources.jobs} "
-                  f"at a time with {resources.threads} threads each", highlight=False)  # fmt: skip
+                  f"at a time with {resources.threads} threads each")  # fmt: skip
     if not left:
         return
     found = estimate(left, resources)
     for (agent, extractor), speed in found.speeds.items():
-        console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run", highlight=False)
+        console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run")
     console.print(
         f"about {format_seconds(found.seconds)} of training, evaluations not counted, and "
-        f"{found.bytes / 2**20:,.0f} MiB of disk, measured on {left[0].game}",
-        highlight=False,
+        f"{found.bytes / 2**20:,.0f} MiB of disk, measured on {left[0].game}"
     )

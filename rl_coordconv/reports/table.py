@@ -9,6 +9,7 @@ import numpy as np
 from rl_coordconv.files import read_json
 from rl_coordconv.reports.curves import WINDOW, load_curve
 from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs.precision import recorded_precision
 
 HEADER = (
     "game", "agent", "extractor", "seed", "agent steps", "minutes", "precision",
@@ -31,7 +32,7 @@ def _row(run: RunDirectory) -> tuple[str, ...]:
         str(config.seed),
         f"{status.num_timesteps:,}",
         f"{status.training_seconds / 60:.0f}",
-        read_json(run.environment_file)["precision"],
+        recorded_precision(run.environment_file) or "-",
         f"{np.mean(load_curve(run).returns[-WINDOW:]):.1f}",
         _evaluation(run),
     )
