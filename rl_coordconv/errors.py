@@ -40,7 +40,10 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> UnknownNameEr
 
 def shown(value: Any) -> str:
     """Return a value's ``repr``, cut where it would fill the screen."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no integer of more than 4,300 digits
+        return "a number too long to be written out"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
 
 

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rl_coordconv.errors import InputError
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content in one step.
@@ -38,5 +40,12 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf8"))
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is damaged: not UTF-8, not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error

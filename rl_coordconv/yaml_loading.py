@@ -66,7 +66,7 @@ def parse_yaml(text: str, *, where: str) -> Any:
 def _describe(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError):
         return str(error)
-    text = error.problem or error.context or "cannot be read"
+    text = ", ".join(filter(None, (error.context, error.problem)))
     mark = error.problem_mark or error.context_mark
     return f"{text} (line {mark.line + 1}, column {mark.column + 1})" if mark else text
 

@@ -20,7 +20,7 @@ MAX_EPOCHS = 10_000
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 AboveZero = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, lt=2**63)]
 
 
 class _Preset(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 
+_CHOICE = re.compile(r"invalid choice '(?P<given>.*?)'.* one of \((?P<allowed>.*)\)")
 _FRAME = " │"
 _RULE = "─-"
 
@@ -43,7 +45,8 @@ def parse(kind: type[T], argv: Sequence[str], *, command: str) -> T:
     except SystemExit as stop:
         if not stop.code:
             raise
-        message = _unboxed(complaint.getvalue()) + _suggestion(kind, argv)
+        message = _unboxed(complaint.getvalue())
+        message += _closest_choice(message) or _closest_flag(kind, argv)
     raise InputError(f"{message}; {command} --help tells the flags")
 
 
@@ -97,7 +100,15 @@ def _unboxed(text: str) -> str:
     return " ".join(filter(None, said)) or " ".join(text.split())
 
 
-def _suggestion(kind: type, argv: Sequence[str]) -> str:
+def _closest_choice(message: str) -> str:
+    choice = _CHOICE.search(message)
+    if choice is None:
+        return ""
+    nearest = closest(choice["given"], re.findall(r"'(.*?)'", choice["allowed"]), most=1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def _closest_flag(kind: type, argv: Sequence[str]) -> str:
     flags = _flags(kind)
     for word in argv:
         if word.startswith("--") and _name(word) not in flags:
