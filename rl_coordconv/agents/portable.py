@@ -230,7 +230,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         description: dict[str, Any] = json.loads(_read(path))
         version = description["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
     if version != FORMAT_VERSION:
         raise InputError(

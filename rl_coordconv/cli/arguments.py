@@ -60,8 +60,8 @@ def _check_words(argv: Sequence[str]) -> None:
         place = f" after {shown(before)}" if before else ""
         if not word.strip():
             raise InputError(f"{shown(word)}{place} is empty")
-        # Names of files that are no text in this system's encoding are left alone.
-        odd = next((c for c in word if not c.isprintable() and not "\udc80" <= c <= "\udcff"), None)
+        # Bytes that are no text are among them: they could not be recorded with the run.
+        odd = next((char for char in word if not char.isprintable()), None)
         if odd is not None:
             raise InputError(f"{shown(word)}{place} has a character that cannot be printed: "
                              f"{odd!r}")  # fmt: skip

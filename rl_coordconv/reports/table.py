@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rl_coordconv.errors import InputError
 from rl_coordconv.files import read_json
 from rl_coordconv.reports.curves import WINDOW, load_curve
 from rl_coordconv.runs import RunDirectory
@@ -42,4 +43,7 @@ def _evaluation(run: RunDirectory) -> str:
     if not run.evaluation_file.exists():
         return "-"
     result = read_json(run.evaluation_file)
-    return f"{result['mean']:.1f} ± {result['std']:.1f} ({len(result['returns'])})"
+    try:
+        return f"{result['mean']:.1f} ± {result['std']:.1f} ({len(result['returns'])})"
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{run.evaluation_file} holds no evaluation: {error!r}") from error

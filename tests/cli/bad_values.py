@@ -11,6 +11,7 @@ NO_WORDS = {
     "\x1b[31m": "cannot be printed: '\\x1b'",
     "a\nb": "cannot be printed: '\\n'",
     "\u202epng": "cannot be printed: '\\u202e'",
+    "\udcff": "cannot be printed: '\\udcff'",
 }
 
 # What no integer may be.
@@ -127,7 +128,8 @@ PRESET_VALUES = [
     ("n_envs", 2000, "n_envs 2000 is not at most 1024"),
     ("n_envs", True, "valid integer, got True"),
     ("n_steps", 10**9, "1,000,000,000 x 2 x 28,224 = 52,571.3 GiB, which is"),
-    ("n_steps", 10**30, "which is more than the"),
+    ("n_steps", 10**18, "which is more than the"),
+    ("n_steps", 10**30, "n_steps: Input should be less than 9223372036854775808"),
     ("n_steps", -1, "greater than 0, got -1"),
     ("n_epochs", 10**9, "less than or equal to 10000"),
     ("n_timesteps", 10**19, "less than or equal to 1000000000000"),

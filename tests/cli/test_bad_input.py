@@ -1,6 +1,7 @@
 """Whatever a command is given that it cannot use: one line, exit code 2, and no work done."""
 
 import os
+import shutil
 from pathlib import Path
 
 import bad_values as bad
@@ -208,7 +209,9 @@ def test_a_finished_run_is_not_trained_with_other_flags(refused, finished):
     assert "--threads 0 is not at least 1" in refused(*resume, "--threads", "0")
     # The default's value, too: whoever writes it means it.
     assert "--seed 0 cannot be changed with --resume" in refused(*resume, "--seed", "0")
-    assert "--extractor-kwargs" in refused(*resume, "--extractor-kwargs", "with_r=true")
+    assert "--extractor-kwargs ('with_r=true',) cannot be changed" in refused(
+        *resume, "--extractor-kwargs", "with_r=true"
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,6 +232,22 @@ def test_a_runs_configuration_is_checked_again(refused, finished, old, new, answ
     assert old in text
     Path("folder/config.yaml").write_text(text.replace(old, new))
     assert answer in refused("train", "--resume", "folder")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"{}", b"null"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("status.json", ["train", "--resume", "folder"]),
+        ("status.json", ["evaluate", "folder"]),
+        ("policy.json", ["evaluate", "folder"]),
+        ("evaluation.json", ["curves", "folder"]),
+    ],
+)
+def test_damaged_files_of_a_run_are_named(refused, finished, name, command, content):
+    shutil.copytree(finished, "folder", dirs_exist_ok=True)
+    Path("folder", name).write_bytes(content)
+    assert name in refused(*command)
 
 
 def test_libraries_that_are_missing_are_named_first(refused, finished, monkeypatch):
