@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from rl_coordconv.envs import reference_scores
+from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.evaluate import Ablation, Evaluation
 from rl_coordconv.experiments.progress import format_seconds
 from rl_coordconv.files import read_json
@@ -29,7 +30,7 @@ def describe_run(run: RunDirectory) -> str:
     status = run.status()
     lines = ["", f"{_title(run.config())}: {status.state}, {_effort(status)}"]
     if run.evaluation_file.exists():
-        lines.append(describe_evaluation(Evaluation(**read_json(run.evaluation_file))))
+        lines.append(describe_evaluation(_read_evaluation(run.evaluation_file)))
     python = _shortened(Path(sys.executable))
     tools = f"{python} -m"
     lines += [f"  model     {run.model_file}"]
@@ -39,6 +40,13 @@ def describe_run(run: RunDirectory) -> str:
     else:
         lines += [f"  go on     {tools} rl_coordconv train --resume {run.path}"]
     return "\n".join(lines)
+
+
+def _read_evaluation(path: Path) -> Evaluation:
+    try:
+        return Evaluation(**read_json(path))
+    except TypeError as error:
+        raise InputError(f"{path} holds no evaluation: {error}") from error
 
 
 def describe_evaluation(evaluation: Evaluation) -> str:

@@ -12,5 +12,6 @@ def recorded_precision(path: Path) -> Literal["fp32", "bf16"] | None:
     """Return the number format that an ``environment.json`` tells of; None without a file."""
     if not path.is_file():
         return None
-    name = read_json(path).get("precision")
+    described = read_json(path)
+    name = described.get("precision") if isinstance(described, dict) else None
     return name if name in ("fp32", "bf16") else None

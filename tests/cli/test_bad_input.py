@@ -250,6 +250,17 @@ def test_damaged_files_of_a_run_are_named(refused, finished, name, command, cont
     assert name in refused(*command)
 
 
+@pytest.mark.parametrize("content", ["{", "{}", "null", '{"mean": 1.0}'])
+def test_a_finished_runs_damaged_evaluation_is_named(finished, monkeypatch, capsys, content):
+    monkeypatch.setattr("rl_coordconv.experiments.train.train", lambda *_, **__: 0)
+    shutil.copytree(finished, "folder", dirs_exist_ok=True)
+    Path("folder/evaluation.json").write_text(content)
+    assert main(["train", "--resume", "folder"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: folder/evaluation.json ")
+    assert len(error.splitlines()) == 1
+
+
 def test_libraries_that_are_missing_are_named_first(refused, finished, monkeypatch):
     import importlib.util
 
