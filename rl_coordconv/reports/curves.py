@@ -77,10 +77,13 @@ def load_curve(run: RunDirectory) -> Curve:
     """Read a run's finished training games.
 
     Raises:
-        InputError: no run there, or no game has ended in it yet.
+        InputError: no run there, its games are damaged, or none has ended yet.
     """
     config = run.config()
-    rows = _read_episodes(run.episodes_file)
+    try:
+        rows = _read_episodes(run.episodes_file)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{run.episodes_file} is damaged: {error}") from error
     if not rows:
         raise InputError(f"no game has ended yet in {run.path}: there is no curve to draw")
     returns, steps = np.array(rows, dtype=np.float64).T

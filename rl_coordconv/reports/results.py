@@ -158,7 +158,15 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
     for path in paths:
         try:
             runs.append(load_run(RunDirectory(path)))
-        except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            InputError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             unreadable.append(Unreadable(path, f"{type(error).__name__}: {error}"))
     return runs, unreadable
 

@@ -250,6 +250,13 @@ def test_damaged_files_of_a_run_are_named(refused, finished, name, command, cont
     assert name in refused(*command)
 
 
+@pytest.mark.parametrize("content", [b"\xff", b"#{}\nr,l,t,step\nx,y,z,w\n", b"#{}\na,b\n1,2\n"])
+def test_damaged_games_of_a_run_are_named(refused, finished, content):
+    shutil.copytree(finished, "folder", dirs_exist_ok=True)
+    Path("folder/monitor.csv").write_bytes(content)
+    assert "folder/monitor.csv is damaged" in refused("curves", "folder")
+
+
 @pytest.mark.parametrize("content", ["{", "{}", "null", '{"mean": 1.0}'])
 def test_a_finished_runs_damaged_evaluation_is_named(finished, monkeypatch, capsys, content):
     monkeypatch.setattr("rl_coordconv.experiments.train.train", lambda *_, **__: 0)
