@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+_LONGEST = 200
+"""Characters of a value that a message shows, and that names are compared by."""
 
 
 class UnknownNameError(ValueError):
@@ -31,17 +35,28 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> UnknownNameEr
         allowed: every name that would have been accepted.
     """
     names = sorted(allowed)
-    message = f"unknown {kind} {given!r}"
+    message = f"unknown {kind} {shown(given)}"
     nearest = closest(given, names)
     if nearest:
         message += f"; did you mean {' or '.join(repr(name) for name in nearest)}?"
     return UnknownNameError(f"{message} (allowed: {', '.join(names)})")
 
 
+def shown(value: Any) -> str:
+    """Return a value's ``repr``, cut where it would fill the screen."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no integer of more than 4,300 digits
+        return "a number too long to be written out"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
+
+
 def closest(given: str, names: Iterable[str], most: int = 3) -> list[str]:
     """Return up to ``most`` of ``names`` that resemble ``given``, nearest first, case ignored."""
     by_folded = {name.casefold(): name for name in names}
-    folded = difflib.get_close_matches(str(given).casefold(), by_folded, n=most, cutoff=0.6)
+    # The comparison takes the product of the lengths.
+    given = str(given)[:_LONGEST].casefold()
+    folded = difflib.get_close_matches(given, by_folded, n=most, cutoff=0.6)
     return [by_folded[name] for name in folded]
 
 

@@ -7,14 +7,22 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from rl_coordconv.errors import InputError, shown
 
 _OPENMP_NAMES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 _SPINS = "10000"
 """A quarter of a millisecond where a spin takes 25 ns: longer than the pauses inside an update."""
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_MEMORY_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_FEW_THREADS = 64
+_THREADS_PER_CORE = 4
 
 
 def available_cores() -> int:
@@ -33,6 +41,41 @@ def _quota_cores() -> int | None:
         quota, period = _CPU_QUOTA.read_text(encoding="utf8").split()
         return math.ceil(int(quota) / int(period))
     except (OSError, ValueError):  # not Linux, an older kernel, or "max"
+        return None
+
+
+def most_threads() -> int:
+    """Return how many threads may be asked for: more only wait for each other."""
+    return max(_FEW_THREADS, _THREADS_PER_CORE * available_cores())
+
+
+def check_threads(threads: int | None, name: str = "--threads") -> None:
+    """Refuse a number of threads that makes no sense; None, for a choice of ours, does.
+
+    Raises:
+        InputError: fewer than one, or more than `most_threads`.
+    """
+    most = most_threads()
+    if threads is not None and not 1 <= threads <= most:
+        bound = f"is not at least 1 and at most {most} ({available_cores()} cores are usable here)"
+        raise InputError(f"{name} {shown(threads)} {bound}")
+
+
+def memory_bytes() -> int | None:
+    """Return the memory that this process may use, a container's limit included.
+
+    None where the system does not tell.
+    """
+    limits = [limit for path in _MEMORY_LIMITS if (limit := _read_limit(path)) is not None]
+    with suppress(AttributeError, OSError, ValueError):  # not POSIX
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(limits, default=None)
+
+
+def _read_limit(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="utf8"))
+    except (OSError, ValueError):  # no control groups, or "max"
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rl_coordconv.errors import InputError, unknown_name
+from rl_coordconv.errors import InputError, shown, unknown_name
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -40,14 +40,25 @@ def preset_path(room: str, kind: str, name_or_path: str) -> Path:
         name_or_path: a preset's name, or a path that ends in ``.yaml`` or ``.yml``.
 
     Raises:
-        InputError: a path to a file that does not exist.
+        InputError: a path to what is no file, or whose name could not stand in a run's.
         UnknownNameError: a name without a preset; names the closest ones.
     """
     if name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
-        if not path.is_file():
-            raise InputError(f"{kind} file {name_or_path!r} does not exist")
+        _check_file(kind, path)
         return path
     if name_or_path not in preset_names(room):
         raise unknown_name(kind, name_or_path, preset_names(room))
     return preset_directory(room) / f"{name_or_path}.yaml"
+
+
+def _check_file(kind: str, path: Path) -> None:
+    if not str(path).isprintable():
+        raise InputError(f"{kind} file {shown(str(path))} has a character that cannot be printed")
+    try:
+        is_file, is_there = path.is_file(), path.exists()
+    except OSError as error:  # a name that is too long
+        raise InputError(f"{kind} file {shown(str(path))}: {error.strerror}") from error
+    if not is_file:
+        reason = "is no regular file" if is_there else "does not exist"
+        raise InputError(f"{kind} file {shown(str(path))} {reason}")

@@ -6,26 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from rl_coordconv.errors import InputError, closest
+from rl_coordconv.errors import InputError, closest, shown
+from rl_coordconv.yaml_loading import read_yaml_file
 
 T = TypeVar("T")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping; tags that would construct Python objects are refused.
+    """Read a YAML mapping; see `read_yaml_file`.
 
     Raises:
-        InputError: the file is not YAML, or not a mapping.
+        InputError: the file cannot be read, is not YAML, or not a mapping.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from error
+    data = read_yaml_file(path)
     if not isinstance(data, dict):
-        raise InputError(f"{path} must hold a mapping of names to values, not {data!r}")
+        raise InputError(f"{path} must hold a mapping of names to values, not {shown(data)}")
     return data
 
 
@@ -44,8 +41,9 @@ def validate(adapter: TypeAdapter[T], data: Any, *, where: str, keys: Iterable[s
     try:
         return adapter.validate_python(data)
     except ValidationError as error:
-        lines = [f"  {_complaint(item, data, list(keys))}" for item in error.errors()]
-        raise InputError("\n".join([f"{where} is not valid:", *lines])) from error
+        known = list(keys)
+        complaints = [_complaint(item, data, known) for item in error.errors()]
+        raise InputError(f"{where} is not valid: {'; '.join(complaints)}") from error
 
 
 def _complaint(item: Any, data: Any, known: list[str]) -> str:
@@ -59,17 +57,17 @@ def _complaint(item: Any, data: Any, known: list[str]) -> str:
     if item["type"] == "union_tag_invalid":
         ctx = item["ctx"]
         key = ctx["discriminator"].strip("'")
-        return f"{key}: unknown value {ctx['tag']!r} (allowed: {ctx['expected_tags']})"
+        return f"{key}: unknown value {shown(ctx['tag'])} (allowed: {ctx['expected_tags']})"
     if item["type"] == "missing":
         return f"{place}: missing"
     if item["type"] == "extra_forbidden":
         nearest = closest(path[-1], known, most=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        return f"{place}: unknown key (value {item['input']!r}){hint}"
+        return f"{place}: unknown key (value {shown(item['input'])}){hint}"
     reason = item["msg"].removeprefix("Value error, ")
     # Our own validators name the value themselves.
     return (
         f"{place}: {reason}"
         if item["type"] == "value_error"
-        else f"{place}: {reason}, got {item['input']!r}"
+        else f"{place}: {reason}, got {shown(item['input'])}"
     )

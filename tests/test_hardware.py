@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from rl_coordconv import hardware
+from rl_coordconv.errors import InputError
 
 SHOW = """
 import os, sys
@@ -63,3 +64,27 @@ def test_the_processors_instructions_are_read(monkeypatch, tmp_path, text, want)
         file.write_text(text)
     monkeypatch.setattr(hardware, "_CPU_INFO", file)
     assert hardware.cpu_flags() == want
+
+
+def test_memory_is_the_smallest_limit(tmp_path, monkeypatch):
+    physical = hardware.memory_bytes()
+    limit, unlimited = tmp_path / "memory.max", tmp_path / "none"
+    limit.write_text("1048576\n")
+    unlimited.write_text("max\n")
+    monkeypatch.setattr(hardware, "_MEMORY_LIMITS", (limit, unlimited, tmp_path / "missing"))
+    assert hardware.memory_bytes() == 2**20
+    limit.write_text(f"{2**62}\n")
+    assert hardware.memory_bytes() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert physical is not None
+    assert physical <= hardware.memory_bytes()
+
+
+@pytest.mark.parametrize(("cores", "most"), [(2, 64), (16, 64), (48, 192)])
+def test_threads_have_bounds(monkeypatch, cores, most):
+    monkeypatch.setattr(hardware, "available_cores", lambda: cores)
+    for threads in (None, 1, most):
+        hardware.check_threads(threads)
+    for threads in (0, -1, most + 1):
+        bound = rf"threads {threads} is not at least 1 and at most {most} \({cores} cores"
+        with pytest.raises(InputError, match=bound):
+            hardware.check_threads(threads, "threads")

@@ -58,13 +58,8 @@ def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
         InputError: a policy, an extractor or a space that this format does not know.
     """
     folder = Path(directory)
-    description = _describe(model)
     weights = save_tensors(_unique_tensors(model.policy))
-    description["sha256"] = hashlib.sha256(weights).hexdigest()
-    try:
-        text = json.dumps(description, indent=2) + "\n"
-    except TypeError as error:
-        raise InputError(f"the policy cannot be saved without pickle: {error}") from error
+    text = _to_text(_describe(model) | {"sha256": hashlib.sha256(weights).hexdigest()})
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / WEIGHTS, weights)
     write_text(folder / DESCRIPTION, text)
@@ -77,6 +72,16 @@ class PortablePolicy:
     policy: ActorCriticPolicy
     num_timesteps: int
     """Agent steps that it was trained for."""
+
+
+def check_portable(model: BaseAlgorithm) -> None:
+    """Find out before a training whether `save_portable` will be able to save what comes of it.
+
+    Raises:
+        InputError: a policy, an extractor, an option of it or a space that the format does not
+            know.
+    """
+    _to_text(_describe(model))
 
 
 def load_portable(directory: str | Path, device: torch.device | str = "auto") -> ActorCriticPolicy:
@@ -111,6 +116,13 @@ def read_portable(directory: str | Path, device: torch.device | str = "auto") ->
     policy.to(device)
     policy.set_training_mode(False)
     return PortablePolicy(policy, num_timesteps)
+
+
+def _to_text(description: dict[str, Any]) -> str:
+    try:
+        return json.dumps(description, indent=2) + "\n"
+    except TypeError as error:
+        raise InputError(f"the policy cannot be saved without pickle: {error}") from error
 
 
 def _restore(path: Path, description: dict[str, Any], weights: bytes) -> ActorCriticPolicy:
@@ -236,7 +248,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         description: dict[str, Any] = json.loads(_read(path))
         version = description["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
     if version != FORMAT_VERSION:
         raise InputError(

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from rl_coordconv.agents.schedules import Schedule, to_sb3_schedule
+from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
+from rl_coordconv.agents.schedules import PositiveSchedule, Schedule, to_sb3_schedule
 from rl_coordconv.presets import preset_path
 from rl_coordconv.validation import read_yaml, validate
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "rmsprop_tf_like": RMSpropTFLike,
-}
+MAX_TIMESTEPS = 10**12
+"""Agent steps of a training: 116 days at 100,000 steps a second."""
+MAX_EPOCHS = 10_000
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Positive = Annotated[int, Field(gt=0)]
+AboveZero = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(gt=0, lt=2**63)]
 
 
 class _Preset(BaseModel):
@@ -30,7 +30,7 @@ class _Preset(BaseModel):
 
     n_envs: Positive
     """Games played side by side."""
-    n_timesteps: Positive
+    n_timesteps: Annotated[int, Field(gt=0, le=MAX_TIMESTEPS)]
     """Agent steps of the full training, over all environments together."""
     n_steps: Positive
     """Agent steps per environment in one rollout."""
@@ -39,10 +39,15 @@ class _Preset(BaseModel):
     gae_lambda: Fraction
     ent_coef: NonNegative
     vf_coef: NonNegative
-    max_grad_norm: NonNegative
+    max_grad_norm: AboveZero
     normalize_advantage: bool
     optimizer: Literal["adam", "rmsprop_tf_like"]
     optimizer_kwargs: dict[str, float]
+
+    @model_validator(mode="after")
+    def _check_optimizer(self) -> Self:
+        check_optimizer(self.optimizer, self.optimizer_kwargs)
+        return self
 
     def sb3_kwargs(self) -> dict[str, Any]:
         """Return the keyword arguments of the SB3 algorithm, without ``policy_kwargs``."""
@@ -72,10 +77,10 @@ class PPOPreset(_Preset):
     """The hyperparameters of PPO (Schulman et al. 2017, arXiv 1707.06347)."""
 
     algorithm: Literal["ppo"]
-    n_epochs: Positive
+    n_epochs: Annotated[int, Field(gt=0, le=MAX_EPOCHS)]
     batch_size: Annotated[int, Field(gt=1)]
-    clip_range: Schedule
-    clip_range_vf: Schedule | None
+    clip_range: PositiveSchedule
+    clip_range_vf: PositiveSchedule | None
     target_kl: NonNegative | None
 
     def sb3_kwargs(self) -> dict[str, Any]:
@@ -102,3 +107,15 @@ def load_agent_preset(name_or_path: str) -> A2CPreset | PPOPreset:
     """
     path: Path = preset_path("agents", "agent", name_or_path)
     return validate(_ADAPTER, read_yaml(path), where=str(path), keys=_KEYS)
+
+
+def change_preset(
+    preset: A2CPreset | PPOPreset, changes: Mapping[str, Any]
+) -> A2CPreset | PPOPreset:
+    """Return a preset with some of its values changed, checked as a file's are.
+
+    Raises:
+        InputError: a key or value that is not allowed.
+    """
+    values = preset.model_dump() | dict(changes)
+    return validate(_ADAPTER, values, where="the agent's preset", keys=_KEYS)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from stable_baselines3.common.utils import LinearSchedule
 
-_LINEAR = re.compile(r"lin_(?P<start>\d+(\.\d*)?([eE][+-]?\d+)?)")
+from rl_coordconv.errors import shown
+
+LARGEST = 1e6
+"""Of a schedule; beyond it single precision keeps nothing of the weights."""
+
+_LINEAR = re.compile(r"lin_(?P<start>\d+(\.\d*)?([eE][+-]?\d+)?)", re.ASCII)
 
 
 def parse_linear(text: str) -> float:
@@ -19,15 +23,18 @@ def parse_linear(text: str) -> float:
         text: ``lin_`` and a non-negative number, for example ``lin_2.5e-4``.
 
     Raises:
-        ValueError: anything else. Nothing is ever evaluated.
+        ValueError: anything else, or a number above `LARGEST`. Nothing is ever evaluated.
     """
     match = _LINEAR.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"{text!r} is neither a number nor a schedule such as 'lin_2.5e-4'; "
+            f"{shown(text)} is neither a number nor a schedule such as 'lin_2.5e-4'; "
             "YAML reads a number as text unless it has a point and a signed exponent: write 2.5e-4"
         )
-    return float(match["start"])
+    start = float(match["start"])
+    if not start <= LARGEST:
+        raise ValueError(f"{shown(text)} begins above {LARGEST:g}, the largest value of a schedule")
+    return start
 
 
 def _check_schedule(value: Any) -> float | str:
@@ -35,14 +42,26 @@ def _check_schedule(value: Any) -> float | str:
         parse_linear(value)
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is neither a number nor a schedule such as 'lin_2.5e-4'")
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{value!r} is not a finite number of at least 0")
+        raise ValueError(f"{shown(value)} is neither a number nor a schedule such as 'lin_2.5e-4'")
+    # An integer may be too large for a float.
+    if not 0 <= value <= LARGEST:
+        raise ValueError(
+            f"{shown(value)} is not a finite number of at least 0, at most {LARGEST:g}"
+        )
     return float(value)
+
+
+def _check_above_zero(value: float | str) -> float | str:
+    if (parse_linear(value) if isinstance(value, str) else value) == 0:
+        raise ValueError(f"{value!r} is not above 0")
+    return value
 
 
 Schedule = Annotated[float | str, BeforeValidator(_check_schedule)]
 """A constant, or ``lin_X``: from X at the first step to 0 at the last."""
+
+PositiveSchedule = Annotated[Schedule, AfterValidator(_check_above_zero)]
+"""A schedule that does not begin at 0, where nothing would change."""
 
 
 def to_sb3_schedule(value: float | str) -> float | LinearSchedule:

@@ -16,6 +16,7 @@ from rich.table import Table
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
 
+from rl_coordconv.benchmarks.checks import check_play, check_rounds
 from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_console, ratio
 from rl_coordconv.envs import AtariVecEnv, load_protocol, resolve_game
 from rl_coordconv.envs.emulator import make_emulator
@@ -48,7 +49,17 @@ RAW, OURS, DUMMY, SUBPROC = (
 
 
 def main(config: EnvBenchmarkConfig) -> None:
-    """Print the table and the two ratios."""
+    """Print the table and the two ratios.
+
+    Raises:
+        UnknownNameError: no such game.
+        InputError: a value that is not allowed.
+        MissingExtraError: SB3's pipeline cannot be built.
+    """
+    check_rounds(config.rounds, config.threads)
+    check_play(config.n_envs, config.steps)
+    resolve_game(config.game)
+    check_sb3_env()
     threads = min(config.threads or available_cores(), config.n_envs)
     console = open_console()
     console.print(describe_machine(threads))

@@ -11,6 +11,13 @@ import torch
 from rich.table import Table
 from torch import Tensor, nn
 
+from rl_coordconv.benchmarks.checks import (
+    MAX_BATCH,
+    check_between,
+    check_list,
+    check_rounds,
+    check_seconds,
+)
 from rl_coordconv.benchmarks.timing import (
     Ratio,
     alternate,
@@ -154,7 +161,16 @@ def _step(
 
 
 def main(config: LayerBenchmarkConfig) -> None:
-    """Print the table."""
+    """Print the table.
+
+    Raises:
+        InputError: a value that is not allowed.
+    """
+    check_rounds(config.rounds, config.threads)
+    check_seconds(config.seconds)
+    check_list("--batch-sizes", config.batch_sizes)
+    for batch_size in config.batch_sizes:
+        check_between("--batch-sizes", batch_size, MAX_BATCH)
     threads = config.threads or available_cores()
     torch.set_num_threads(threads)
     console = open_console()

@@ -77,5 +77,7 @@ def describe_machine(threads: int) -> str:
 
 def open_console() -> Console:
     """Return a console; away from a terminal, one wide enough that no table cell is broken."""
-    console = Console(soft_wrap=True, highlight=False)
-    return console if console.is_terminal else Console(width=140, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(width=140, highlight=False, markup=False, emoji=False)

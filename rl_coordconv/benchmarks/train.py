@@ -15,8 +15,10 @@ import torch
 from rich.table import Table
 
 from rl_coordconv.agents.instrument import PARTS
-from rl_coordconv.agents.precision import DTYPES
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset, load_agent_preset
+from rl_coordconv.agents.precision import DTYPES, check_request
+from rl_coordconv.agents.presets import A2CPreset, PPOPreset, change_preset, load_agent_preset
+from rl_coordconv.agents.sizes import check_fits
+from rl_coordconv.benchmarks.checks import check_list, check_play, check_rounds
 from rl_coordconv.benchmarks.env import check_sb3_env
 from rl_coordconv.benchmarks.roofline import (
     Roofline,
@@ -26,10 +28,12 @@ from rl_coordconv.benchmarks.roofline import (
 )
 from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_console, ratio
 from rl_coordconv.benchmarks.train_worker import Candidate, Measurement, serve
-from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.envs import AtariVecEnv, load_protocol, resolve_game
+from rl_coordconv.envs.making import observation_shape
 from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.hardware import available_cores, openmp_as_it_comes
+from rl_coordconv.runs.config import check_rollout
 
 ALL_PARTS = (*PARTS, "rest")
 
@@ -61,12 +65,30 @@ class TrainBenchmarkConfig:
 
 
 def main(config: TrainBenchmarkConfig) -> None:
-    """Print the tables."""
-    threads = config.threads or available_cores()
-    torch.set_num_threads(threads)
+    """Print the tables.
+
+    Raises:
+        UnknownNameError: an unknown game, agent or extractor.
+        InputError: a value that is not allowed.
+        MissingExtraError: SB3's pipeline cannot be built.
+    """
+    check_rounds(config.rounds, config.threads)
+    check_play(config.n_envs, config.steps)
+    check_list("--extractors", config.extractors)
+    check_list("--precisions", config.precisions)
+    resolve_game(config.game)
     preset = load_agent_preset(config.agent)
     if config.n_envs is not None:
-        preset = preset.model_copy(update={"n_envs": config.n_envs})
+        preset = change_preset(preset, {"n_envs": config.n_envs})
+    check_rollout(preset)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for precision in config.precisions:
+        check_request(precision, device)
+    shape = observation_shape(config.game, load_protocol("deepmind"))
+    for extractor in config.extractors:
+        check_fits(preset, extractor, {}, shape, device)
+    threads = config.threads or available_cores()
+    torch.set_num_threads(threads)
     console = open_console()
     console.print(describe_machine(threads))
     console.print(f"{config.game}, {config.agent}, {preset.n_envs} environments, "

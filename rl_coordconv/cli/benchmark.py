@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import tyro
-
+from rl_coordconv.cli.arguments import parse
 from rl_coordconv.errors import unknown_name
 
 SUBJECTS = {
@@ -35,8 +34,6 @@ def run(argv: list[str]) -> int:
     if subject not in SUBJECTS:
         raise unknown_name("benchmark", subject, SUBJECTS)
     module = importlib.import_module(f"rl_coordconv.benchmarks.{subject}")
-    config: Any = tyro.cli(
-        getattr(module, SUBJECTS[subject]), args=rest, prog=f"benchmark {subject}"
-    )
+    config: Any = parse(getattr(module, SUBJECTS[subject]), rest, command=f"benchmark {subject}")
     module.main(config)
     return 0

@@ -9,6 +9,9 @@ from typing import Annotated
 
 import tyro
 
+from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.outputs import check_extra, check_folder
+
 
 @dataclass(frozen=True)
 class CompareArguments:
@@ -21,8 +24,8 @@ class CompareArguments:
     """Sweeps (with runs/), directories of run directories, or single runs."""
     output: Path | None = None
     """Where the report goes; default: the first directory."""
-    baseline: str = "cnn"
-    """The arm that the others are compared with."""
+    baseline: str | None = None
+    """The arm that the others are compared with; default: cnn."""
     margin: float = 0.1
     """Differences within this part of the baseline's gain over a random agent are similar."""
     confidence: float = 0.95
@@ -44,14 +47,14 @@ class CompareArguments:
 
 def run(argv: list[str]) -> int:
     """Parse the flags, compare, write the report and print its headline."""
-    arguments = tyro.cli(CompareArguments, args=argv, prog="compare")
+    arguments = parse(CompareArguments, argv, command="compare")
     from rl_coordconv.errors import InputError
     from rl_coordconv.reports.gather import gather, parse_imports
-    from rl_coordconv.reports.outcomes import Options
+    from rl_coordconv.reports.outcomes import DEFAULT_BASELINE, Options
     from rl_coordconv.reports.render import write_report
 
     options = Options(
-        baseline=arguments.baseline,
+        baseline=arguments.baseline or DEFAULT_BASELINE,
         margin=arguments.margin,
         confidence=arguments.confidence,
         seed=arguments.seed,
@@ -60,11 +63,18 @@ def run(argv: list[str]) -> int:
     imports = parse_imports(arguments.imports)
     if imports and not arguments.dirs and arguments.output is None:
         raise InputError("--output is needed where only imported runs are compared")
-    comparison = gather(arguments.dirs, imports, options)
     places = [*arguments.dirs, *imports.values()]
+    if not places:
+        raise InputError("no directory was given: name a sweep, or runs to --import")
+    output = arguments.output or arguments.dirs[0]
+    check_folder("--output", output)
+    for package in ("matplotlib", "jinja2"):
+        check_extra(package, "report", "writing a report")
+    must_exist = arguments.baseline is not None
+    comparison = gather(arguments.dirs, imports, options, baseline_must_exist=must_exist)
     files = write_report(
         comparison,
-        arguments.output or arguments.dirs[0],
+        output,
         source=", ".join(map(str, places)),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )

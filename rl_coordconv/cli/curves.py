@@ -8,6 +8,11 @@ from typing import Annotated
 
 import tyro
 
+from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.outputs import check_extra, check_file
+
+FORMATS = (".png", ".svg", ".pdf")
+
 
 @dataclass(frozen=True)
 class CurvesArguments:
@@ -21,13 +26,16 @@ class CurvesArguments:
 
 def run(argv: list[str]) -> int:
     """Parse the flags, draw, and print a Markdown table."""
-    arguments = tyro.cli(CurvesArguments, args=argv, prog="curves")
+    arguments = parse(CurvesArguments, argv, command="curves")
+    check_file("--output", arguments.output, FORMATS)
+    check_extra("matplotlib", "report", "drawing curves")
     from rl_coordconv.reports.curves import draw_curves
     from rl_coordconv.reports.table import runs_table
     from rl_coordconv.runs import RunDirectory
 
     runs = [RunDirectory(path) for path in arguments.run_dirs]
+    table = runs_table(runs)
     draw_curves(runs, arguments.output)
-    print(runs_table(runs))
+    print(table)
     print(f"\nfigure: {arguments.output}")
     return 0

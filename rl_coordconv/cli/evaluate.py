@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
+
+from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.outputs import check_extra, check_file, open_console
+from rl_coordconv.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rl_coordconv.experiments.evaluate import LoadedAgent
 
 
@@ -38,15 +43,13 @@ class EvaluateArguments:
 
 def run(argv: list[str]) -> int:
     """Parse the flags, play, and print the scores."""
-    arguments = tyro.cli(EvaluateArguments, args=argv, prog="evaluate")
-    from rl_coordconv.errors import InputError
+    arguments = parse(EvaluateArguments, argv, command="evaluate")
+    _check_flags(arguments)
     from rl_coordconv.experiments.evaluate import load_agent, unfinished_note
     from rl_coordconv.experiments.video import film_game
     from rl_coordconv.runs import RunDirectory
 
-    if arguments.episodes < 1 and arguments.video is None:
-        raise InputError(f"--episodes {arguments.episodes} is not at least 1")
-    console = Console(soft_wrap=True, highlight=False)
+    console = open_console()
     directory = RunDirectory(arguments.run_dir)
     agent = load_agent(directory, arguments.device)
     if note := unfinished_note(agent):
@@ -64,6 +67,29 @@ def run(argv: list[str]) -> int:
             f"  filmed    {arguments.video} ({film.seconds:.0f} s, score {film.score:.0f}{when})"
         )
     return 0
+
+
+def _check_flags(arguments: EvaluateArguments) -> None:
+    from rl_coordconv.experiments.video import CONTAINERS
+    from rl_coordconv.runs.config import MAX_EPISODES
+    from rl_coordconv.runs.seeds import evaluation_seed
+
+    episodes, video, output = arguments.episodes, arguments.video, arguments.output
+    if episodes < 0 or (episodes == 0 and video is None):
+        raise InputError(f"--episodes {episodes} is not at least 1")
+    if episodes > MAX_EPISODES:
+        raise InputError(f"--episodes {shown(episodes)} is not at most {MAX_EPISODES:,}")
+    if episodes == 0 and (output is not None or arguments.ablate_coordinates):
+        flag = "--ablate-coordinates" if arguments.ablate_coordinates else f"--output {output}"
+        raise InputError(f"{flag} is about games to play, and --episodes 0 plays none")
+    evaluation_seed(0, arguments.repetition)
+    if output is not None:
+        check_file("--output", output)
+    if video is not None:
+        check_file("--video", video, CONTAINERS)
+        check_extra("imageio_ffmpeg", "video", "writing a video")
+    if output is not None and video is not None and output.resolve() == video.resolve():
+        raise InputError(f"--output and --video are the same file, {output}")
 
 
 def _play(

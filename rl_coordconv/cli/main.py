@@ -24,6 +24,9 @@ COMMANDS = {
 USER_ERROR = 2
 INTERRUPTED = 130
 
+_LONGEST = 2000
+"""Characters of a message."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -44,15 +47,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except (InputError, UnknownNameError, MissingExtraError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
+        return _refuse(str(error))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("rl_coordconv"):
             raise
-        print(f"error: {error}; install it with: pip install rl-coordconv", file=sys.stderr)
-        return USER_ERROR
+        return _refuse(f"{error}; install it with: pip install rl-coordconv")
+    except (OSError, MemoryError) as error:  # the disk is full, a file may not be read, ...
+        return _refuse(str(error) or type(error).__name__)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return USER_ERROR
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line that a terminal shows as it is, however odd its values are."""
+    text = " ".join(message.split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _run(command: str, arguments: list[str]) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import InputError, shown
+from rl_coordconv.yaml_loading import parse_yaml
 
 
 def parse_options(pairs: tuple[str, ...], example: str) -> dict[str, Any]:
@@ -17,17 +16,20 @@ def parse_options(pairs: tuple[str, ...], example: str) -> dict[str, Any]:
         example: of a pair, for the message.
 
     Raises:
-        InputError: no ``=`` in a pair, or the same key twice.
+        InputError: no ``=`` in a pair, the same key twice, or a value that is no YAML or neither a
+            number, true, false nor a word.
     """
     options: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise InputError(f"{pair!r} is not of the form KEY=VALUE, for example {example}")
+            raise InputError(f"{shown(pair)} is not of the form KEY=VALUE, for example {example}")
         if key in options:
-            raise InputError(f"option {key!r} is given twice")
-        parsed = yaml.safe_load(value)
+            raise InputError(f"option {shown(key)} is given twice")
+        parsed = parse_yaml(value, where=f"the value of {shown(pair)}")
         if not isinstance(parsed, bool | int | float | str):
-            raise InputError(f"the value of {pair!r} is neither a number, true, false nor a word")
+            raise InputError(
+                f"the value of {shown(pair)} is neither a number, true, false nor a word"
+            )
         options[key] = parsed
     return options

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 
+from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.outputs import check_folder, open_console
 from rl_coordconv.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rl_coordconv.experiments.sweep.plan import SweepConfig
     from rl_coordconv.experiments.sweep.supervisor import Launcher
     from rl_coordconv.runs import RunConfig
@@ -77,25 +81,38 @@ class SweepArguments:
 
 def run(argv: list[str]) -> int:
     """Parse the flags and carry out the sweep."""
-    arguments = tyro.cli(SweepArguments, args=argv, prog="sweep")
+    arguments = parse(SweepArguments, argv, command="sweep")
+    _check_flags(arguments)
     from rl_coordconv.experiments.sweep.directory import SweepDirectory
     from rl_coordconv.experiments.sweep.run import sweep
 
-    if arguments.retries < 0:
-        raise InputError(f"--retries {arguments.retries} is not at least 0")
-    config, console = _config(arguments), Console()
+    config, console = _config(arguments), open_console()
     directory = SweepDirectory(arguments.output)
     if arguments.dry_run:
         _show_plan(config, directory, arguments, console)
         return 0
+    check_folder("--output", arguments.output)
     launcher = _launcher(arguments, config, len(config.runs()))
     code = sweep(
         config, directory, launcher, console, retries=arguments.retries,
         retry_diverged=arguments.retry_diverged, mix=arguments.mix,
     )  # fmt: skip
-    console.print(f"compare them: python -m rl_coordconv compare {directory.path}",
-                  soft_wrap=True, highlight=False)  # fmt: skip
+    console.print(f"compare them: python -m rl_coordconv compare {directory.path}")
     return code
+
+
+def _check_flags(arguments: SweepArguments) -> None:
+    for name in ("games", "agents", "extractors"):
+        if getattr(arguments, name) == ():
+            raise InputError(f"--{name} is given without any name")
+    if arguments.retries < 0:
+        raise InputError(f"--retries {arguments.retries} is not at least 0")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f"--jobs {arguments.jobs} is not at least 1")
+    if not 0 < arguments.cpus_per_run < math.inf:
+        raise InputError(f"--cpus-per-run {arguments.cpus_per_run} is not a number above 0")
+    if not 0 <= arguments.gpus_per_run < math.inf:
+        raise InputError(f"--gpus-per-run {arguments.gpus_per_run} is not a number of at least 0")
 
 
 def _config(arguments: SweepArguments) -> SweepConfig:
@@ -132,10 +149,13 @@ def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> La
             jobs=arguments.jobs,
         )
     from rl_coordconv.experiments.resolve import check_machine
+    from rl_coordconv.experiments.setup import check_trainable
     from rl_coordconv.experiments.sweep.local import LocalLauncher
     from rl_coordconv.experiments.sweep.resources import divide
 
     check_machine(config.device, config.precision)
+    for one in config.runs():
+        check_trainable(one)
     return LocalLauncher(divide(arguments.jobs, n_runs, config.device))
 
 
@@ -148,17 +168,16 @@ def _show_plan(
     left = []
     for one in config.runs():
         state = status_of(directory.place_of(one)).state
-        console.print(f"{state:<12} {one.total_timesteps:>12,} steps  {one.name}",
-                      soft_wrap=True, highlight=False)  # fmt: skip
+        console.print(f"{state:<12} {one.total_timesteps:>12,} steps  {one.name}")
         if state is not RunState.DONE:
             left.append(one)
     said = f"{len(left)} of {len(config.runs())} runs are to be trained"
     if not left:
-        console.print(said, highlight=False)
+        console.print(said)
         return
     launcher = _launcher(arguments, config, len(left))
     try:
-        console.print(f"{said}, {launcher.describe()}", highlight=False, soft_wrap=True)
+        console.print(f"{said}, {launcher.describe()}")
         _show_estimate(left, directory, launcher, console)
     finally:
         launcher.close()
@@ -173,13 +192,11 @@ def _show_estimate(
 
     decision = find_decision(left, directory, launcher)
     if decision is not None:
-        console.print(f"number format of all runs: {decision.precision} ({decision.reason})",
-                      soft_wrap=True, highlight=False, markup=False)  # fmt: skip
+        console.print(f"number format of all runs: {decision.precision} ({decision.reason})")
     found = estimate(left, launcher, decision)
     for (agent, extractor), speed in found.speeds.items():
-        console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run", highlight=False)
+        console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run")
     console.print(
         f"about {format_seconds(found.seconds)} of training, evaluations not counted, and "
-        f"{found.bytes / 2**20:,.0f} MiB of disk, measured there on {left[0].game}",
-        highlight=False,
+        f"{found.bytes / 2**20:,.0f} MiB of disk, measured there on {left[0].game}"
     )

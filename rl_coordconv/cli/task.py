@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 
+from rl_coordconv.cli.arguments import given_flags, parse
 from rl_coordconv.cli.options import parse_options
-from rl_coordconv.errors import InputError
+from rl_coordconv.cli.outputs import check_folder, open_console
+from rl_coordconv.errors import InputError, shown
+from rl_coordconv.hardware import check_threads
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rl_coordconv.tasks.task import Task
+
+MAX_SEEDS = 1000
+"""Trainings of one command, for each model."""
+_NOT_WITH_ALL = ("--model", "--split", "--recipe", "--set", "--seed")
 
 
 @dataclass(frozen=True)
@@ -57,15 +65,12 @@ class TaskArguments:
 
 def run(argv: list[str]) -> int:
     """Parse the flags, train, and say what was reached."""
-    arguments = tyro.cli(TaskArguments, args=argv, prog="task")
-    console = Console()
+    arguments = parse(TaskArguments, argv, command="task")
+    _check_flags(arguments, argv)
+    console = open_console()
     if arguments.list:
         _show_tasks(console)
         return 0
-    for name in ("seeds", "baseline_seeds"):
-        if getattr(arguments, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name)} is not at "
-                             "least 1")  # fmt: skip
     _set_threads(arguments.threads)
     if arguments.all:
         _train_all(arguments, console)
@@ -78,13 +83,30 @@ def run(argv: list[str]) -> int:
     return 0
 
 
+def _check_flags(arguments: TaskArguments, argv: list[str]) -> None:
+    for name in ("seeds", "baseline_seeds"):
+        value = getattr(arguments, name)
+        if value < 1:
+            raise InputError(f"--{name.replace('_', '-')} {shown(value)} is not at least 1")
+        if value > MAX_SEEDS:
+            raise InputError(
+                f"--{name.replace('_', '-')} {shown(value)} is not at most {MAX_SEEDS:,}"
+            )
+    check_threads(arguments.threads)
+    given = given_flags(argv)
+    useless = _NOT_WITH_ALL if arguments.all else ("--baseline-seeds",)
+    for flag in useless:
+        if flag in given and not arguments.list:
+            place = "with" if arguments.all else "without"
+            raise InputError(f"{flag} has no effect {place} --all")
+    check_folder("--output", arguments.output)
+
+
 def _set_threads(threads: int | None) -> None:
     import torch
 
     from rl_coordconv.hardware import available_cores
 
-    if threads is not None and threads < 1:
-        raise InputError(f"--threads {threads} is not at least 1")
     torch.set_num_threads(threads or min(available_cores(), torch.get_num_threads()))
 
 
@@ -123,8 +145,8 @@ def _carry_out(task: Task, config: Any, arguments: TaskArguments, console: Conso
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value
              for name, value in results.items()}  # fmt: skip
     line = ", ".join(f"{name} {value}" for name, value in shown.items())
-    console.print(f"{config.name}: {line}", soft_wrap=True, highlight=False)
-    console.print(f"  {directory.path}", soft_wrap=True, highlight=False)
+    console.print(f"{config.name}: {line}")
+    console.print(f"  {directory.path}")
 
 
 def _train_all(arguments: TaskArguments, console: Console) -> None:
@@ -142,7 +164,7 @@ def _train_all(arguments: TaskArguments, console: Console) -> None:
         _carry_out(task, config, arguments, console)
     text = markdown_table(table_rows(plan, arguments.output))
     write_text(arguments.output / "table.md", text)
-    console.print(f"\n{text}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"\n{text}")
 
 
 def _show_tasks(console: Console) -> None:
@@ -150,8 +172,8 @@ def _show_tasks(console: Console) -> None:
 
     for name in task_names():
         task = find_task(name)
-        console.print(f"[bold]{name}[/]: {task.purpose}", highlight=False)
-        console.print(f"  splits: {', '.join(task.splits)}", highlight=False)
+        console.print(f"[bold]{name}[/]: {task.purpose}", markup=True)
+        console.print(f"  splits: {', '.join(task.splits)}")
         for model, described in task.models.items():
             recipes = ", ".join(task.recipes(model, task.splits[0]))
-            console.print(f"  {model}: {described} (recipes: {recipes})", highlight=False)
+            console.print(f"  {model}: {described} (recipes: {recipes})")

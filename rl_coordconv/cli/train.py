@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 
+from rl_coordconv.cli.arguments import given_flags, parse
 from rl_coordconv.cli.options import parse_options
-from rl_coordconv.errors import InputError
+from rl_coordconv.cli.outputs import check_folder, open_console
+from rl_coordconv.errors import InputError, shown
+from rl_coordconv.hardware import check_threads
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,14 @@ _WITH_RESUME = ("resume", "precision", *_OF_THIS_PROCESS)
 
 def run(argv: list[str]) -> int:
     """Parse the flags, train, and say what was reached."""
-    arguments = tyro.cli(TrainArguments, args=argv, prog="train")
+    arguments = parse(TrainArguments, argv, command="train")
+    check_threads(arguments.threads)
     from rl_coordconv.experiments.summary import describe_run, describe_start
     from rl_coordconv.experiments.train import train
 
-    directory = _run_directory(arguments)
-    console = Console()
-    console.print(describe_start(directory), soft_wrap=True, highlight=False)
+    directory = _run_directory(arguments, argv)
+    console = open_console()
+    console.print(describe_start(directory))
     code = train(
         directory,
         console,
@@ -78,18 +81,19 @@ def run(argv: list[str]) -> int:
         profile=arguments.profile,
         precision=_changed_precision(arguments),
     )
-    console.print(describe_run(directory), soft_wrap=True, highlight=False)
+    console.print(describe_run(directory))
     return code
 
 
-def _run_directory(arguments: TrainArguments) -> Any:
+def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
     from rl_coordconv.experiments.resolve import check_machine, resolve_run
+    from rl_coordconv.experiments.setup import check_trainable
     from rl_coordconv.runs import RunDirectory
 
     if arguments.resume is not None:
-        _refuse_other_flags(arguments)
+        _refuse_other_flags(arguments, argv)
         directory = RunDirectory(arguments.resume)
-        directory.config()
+        check_trainable(directory.config())
         return directory
     if arguments.game is None:
         raise InputError("--game is needed, for example --game Pong (or --resume RUN_DIR)")
@@ -100,6 +104,8 @@ def _run_directory(arguments: TrainArguments) -> Any:
     config = resolve_run(arguments.game, extractor_kwargs=options, **values)
     if not (arguments.logdir / config.name).exists():
         check_machine(config.device, config.precision)
+    check_trainable(config)
+    check_folder("--logdir", arguments.logdir)
     return RunDirectory.create(config, arguments.logdir)
 
 
@@ -108,11 +114,12 @@ def _changed_precision(arguments: TrainArguments) -> Literal["fp32", "bf16"] | N
     return arguments.precision if is_changed else None  # type: ignore[return-value]
 
 
-def _refuse_other_flags(arguments: TrainArguments) -> None:
+def _refuse_other_flags(arguments: TrainArguments, argv: list[str]) -> None:
+    given = given_flags(argv)
     for field in fields(arguments):
-        if field.name not in _WITH_RESUME and getattr(arguments, field.name) != field.default:
-            flag = field.name.replace("_", "-")
+        flag = f"--{field.name.replace('_', '-')}"
+        if field.name not in _WITH_RESUME and flag in given:
             raise InputError(
-                f"--{flag} {getattr(arguments, field.name)} cannot be changed with --resume: "
+                f"{flag} {shown(getattr(arguments, field.name))} cannot be changed with --resume: "
                 "a run keeps the configuration it began with"
             )

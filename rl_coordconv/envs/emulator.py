@@ -30,7 +30,11 @@ def make_emulator(
         num_threads: emulator threads.
         **image: changes to what is seen: ``img_height``, ``img_width``, ``grayscale``,
             ``stack_num``.
+
+    Raises:
+        InputError: as `check_threads`; ale-py would end the process.
     """
+    num_threads = check_threads(n_envs, num_threads)
     seen = {
         "img_height": SIDE,
         "img_width": SIDE,

@@ -9,6 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from rl_coordconv.envs.aim import AimEnv, Region
 from rl_coordconv.envs.atari_vec_env import AtariVecEnv
+from rl_coordconv.envs.emulator import SIDE
 from rl_coordconv.envs.games import game_names, resolve_game
 from rl_coordconv.envs.protocols import Protocol
 from rl_coordconv.errors import InputError, UnknownNameError, unknown_name
@@ -47,6 +48,18 @@ def is_atari(game: str) -> bool:
 def regions_to_evaluate(game: str) -> tuple[str, ...]:
     """Return the regions an agent is judged in beside the one it was trained in."""
     return () if is_atari(game) else ("held-out",)
+
+
+def observation_shape(game: str, protocol: Protocol | None) -> tuple[int, ...]:
+    """Return the shape of a game's observations, (channels, height, width), without building it.
+
+    Args:
+        game: as `find_game` returns it.
+        protocol: of an Atari game; None for the library's own.
+    """
+    if protocol is None:
+        return AimEnv().observation_space.shape  # type: ignore[return-value]
+    return protocol.frame_stack, SIDE, SIDE
 
 
 def make_vec_env(

@@ -61,7 +61,7 @@ class _LiveProgress:
         self._meter.update(time.monotonic(), done)
         self._last = 0.0
         columns = (
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[line]}"),

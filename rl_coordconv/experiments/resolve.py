@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
-from rl_coordconv.agents.presets import load_agent_preset
+from rl_coordconv.agents.presets import MAX_TIMESTEPS, change_preset, load_agent_preset
 from rl_coordconv.devices import check_device_name, resolve_device
 from rl_coordconv.envs import find_game, is_atari, load_protocol
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import InputError, shown
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.runs import EvaluationConfig, RunConfig
+from rl_coordconv.runs.config import MAX_ENVS, MAX_EPISODES, MAX_SEED
 
 
 def resolve_run(
@@ -60,17 +61,18 @@ def resolve_run(
     check_device_name(device)
     check_request_name(precision)
     preset = load_agent_preset(agent)
+    _check_between("n_timesteps", total_timesteps, MAX_TIMESTEPS)
+    _check_between("n_envs", n_envs, MAX_ENVS)
+    _check_between("seed", seed, MAX_SEED, least=0)
+    _check_between("eval_episodes", eval_episodes, MAX_EPISODES, least=0)
     given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
     changes = {key: value for key, value in given.items() if value is not None}
-    for key, value in changes.items():
-        if value < 1:
-            raise InputError(f"{key} {value} is not at least 1")
     return RunConfig.build(
         game=game,
         extractor=extractor,
         extractor_kwargs=extractor_kwargs or {},
         agent=Path(agent).stem,
-        preset=preset.model_copy(update=changes),
+        preset=change_preset(preset, changes),
         protocol=load_protocol(protocol) if is_atari(game) else None,
         seed=seed,
         precision=precision,
@@ -91,3 +93,10 @@ def check_machine(device: str, precision: PrecisionRequest) -> None:
         InputError: there is no such device here, or it has no bf16 arithmetic.
     """
     check_request(precision, resolve_device(device))
+
+
+def _check_between(name: str, value: int | None, most: int, least: int = 1) -> None:
+    if value is not None and value < least:
+        raise InputError(f"{name} {shown(value)} is not at least {least}")
+    if value is not None and value > most:
+        raise InputError(f"{name} {shown(value)} is not at most {most:,}")

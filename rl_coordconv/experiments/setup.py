@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from stable_baselines3.common.vec_env import VecEnv
 
+from rl_coordconv.agents.sizes import check_fits
+from rl_coordconv.devices import resolve_device
 from rl_coordconv.envs import training
-from rl_coordconv.errors import InputError
-from rl_coordconv.hardware import available_cores
+from rl_coordconv.envs.making import observation_shape
+from rl_coordconv.hardware import available_cores, check_threads
 from rl_coordconv.runs import RunConfig
+from rl_coordconv.runs.config import check_rollout
 
 
 def set_threads(threads: int | None) -> int:
@@ -19,14 +22,29 @@ def set_threads(threads: int | None) -> int:
             (``OMP_NUM_THREADS``).
 
     Raises:
-        InputError: fewer than one.
+        InputError: fewer than one, or more than make sense.
     """
     if threads is None:
         threads = min(available_cores(), torch.get_num_threads())
-    if threads < 1:
-        raise InputError(f"threads {threads} is not at least 1")
+    check_threads(threads, "threads")
     torch.set_num_threads(threads)
     return threads
+
+
+def check_trainable(config: RunConfig) -> None:
+    """Refuse a run that this machine cannot train, before anything is built.
+
+    Raises:
+        InputError: as `check_rollout` and `check_fits`, or the device is missing.
+    """
+    check_rollout(config.preset)
+    check_fits(
+        config.preset,
+        config.extractor,
+        config.extractor_kwargs,
+        observation_shape(config.game, config.protocol),
+        resolve_device(config.device),
+    )
 
 
 def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:

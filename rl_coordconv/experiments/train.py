@@ -15,7 +15,7 @@ from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv.agents.build import build_agent
-from rl_coordconv.agents.portable import save_portable
+from rl_coordconv.agents.portable import check_portable, save_portable
 from rl_coordconv.devices import resolve_device
 from rl_coordconv.environment import describe_environment
 from rl_coordconv.errors import DivergedError, InputError
@@ -33,7 +33,12 @@ from rl_coordconv.experiments.evaluate import evaluate_policy_on_games
 from rl_coordconv.experiments.number_format import record_format, requested_format
 from rl_coordconv.experiments.profiling import ProfileTraining
 from rl_coordconv.experiments.progress import open_progress
-from rl_coordconv.experiments.setup import env_threads, make_training_env, set_threads
+from rl_coordconv.experiments.setup import (
+    check_trainable,
+    env_threads,
+    make_training_env,
+    set_threads,
+)
 from rl_coordconv.experiments.signals import StopRequest, stop_request
 from rl_coordconv.files import replace, sync_file, write_json
 from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
@@ -145,6 +150,7 @@ class _Attempt:
     ) -> None:
         self._run, self._console, self._stop, self._profile = run, console, stop, profile
         self._config = config = run.config()
+        check_trainable(config)
         device = resolve_device(config.device)
         threads = set_threads(threads)
         self._env = make_training_env(config, device, threads)
@@ -160,6 +166,7 @@ class _Attempt:
                 precision=self._format.precision,
                 paired_seed=config.seed if config.initialization == "paired" else None,
             )
+        _try_saving(self._model, run)
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
         # The status remembers attempts that ended before they saved anything new.
@@ -302,6 +309,21 @@ def _divergence_named(model: OnPolicyAlgorithm) -> Iterator[None]:
     except (ArithmeticError, RuntimeError, ValueError):
         check_weights(model)
         raise
+
+
+def _try_saving(model: OnPolicyAlgorithm, run: RunDirectory) -> None:
+    """Fail now rather than after the training, where the model cannot be saved.
+
+    Raises:
+        InputError: the portable format does not know a part of it.
+        OSError: nothing can be written there.
+    """
+    check_portable(model)
+    trial = run.path / ".trial.zip"
+    try:
+        save_model(model, trial)
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def save_model(model: OnPolicyAlgorithm, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rl_coordconv.errors import InputError, closest
+from rl_coordconv.errors import InputError, closest, shown
 from rl_coordconv.layers.conv import check_scale
 
 CHOICES = {
@@ -13,6 +13,9 @@ CHOICES = {
     "coordinate_init": ("default", "zero"),
     "pooling": ("flatten", "mean", "max"),
 }
+
+MAX_UNITS = 2**31 - 1
+"""Of a layer: what torch can count. How many a machine holds is another matter."""
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
@@ -25,12 +28,13 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
         if argument in CHOICES:
             _check_choice(argument, value)
         elif argument == "with_r" and not isinstance(value, bool):
-            raise InputError(f"with_r={value!r} is not possible (allowed: True, False)")
+            raise InputError(f"with_r={shown(value)} is not possible (allowed: True, False)")
         elif argument == "coordinate_scale":
             check_scale(value)
-        elif argument == "features_dim" and (type(value) is not int or value < 1):
+        elif argument == "features_dim" and (type(value) is not int or not 1 <= value <= MAX_UNITS):
             raise InputError(
-                f"features_dim={value!r} is not possible (allowed: integers of at least 1)"
+                f"features_dim={shown(value)} is not possible (allowed: integers from 1 to "
+                f"{MAX_UNITS:,})"
             )
 
 
@@ -41,4 +45,4 @@ def _check_choice(argument: str, value: Any) -> None:
     nearest = closest(str(value), allowed, most=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     names = ", ".join(map(repr, allowed))
-    raise InputError(f"unknown {argument}={value!r}{hint} (allowed: {names})")
+    raise InputError(f"unknown {argument}={shown(value)}{hint} (allowed: {names})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import InputError, shown, unknown_name
 from rl_coordconv.reports.comparison import compare
 from rl_coordconv.reports.imports import import_runs
 from rl_coordconv.reports.outcomes import Comparison, Options
@@ -23,21 +23,34 @@ def parse_imports(values: Sequence[str]) -> dict[str, Path]:
     for value in values:
         name, equals, directory = value.partition("=")
         if not (name.strip() and equals and directory):
-            raise InputError(f"--import {value!r} is not NAME=DIR, for example zoo=rl-zoo/logs")
+            raise InputError(
+                f"--import {shown(value)} is not NAME=DIR, for example zoo=rl-zoo/logs"
+            )
         if name in imports:
-            raise InputError(f"--import {name!r} is given twice; one name is one arm")
+            raise InputError(f"--import {shown(name)} is given twice; one name is one arm")
         imports[name] = Path(directory)
     return imports
 
 
 def gather(
-    directories: Sequence[Path], imports: Mapping[str, Path], options: Options
+    directories: Sequence[Path],
+    imports: Mapping[str, Path],
+    options: Options,
+    *,
+    baseline_must_exist: bool = False,
 ) -> Comparison:
     """Read the runs of all directories and compare them.
 
+    Args:
+        directories: as `find_runs` takes them.
+        imports: directories of other programs' runs, by the arms' names.
+        options: how.
+        baseline_must_exist: whether a baseline that no run has, nor is planned to have, is refused
+            rather than warned of.
+
     Raises:
-        InputError: a directory is missing, no run was found and none is planned, or an import has
-            an arm's name.
+        InputError: a directory is missing, no run was found and none is planned, an import has
+            an arm's name, or the baseline is no arm.
     """
     if not directories and not imports:
         raise InputError("no directory was given: name a sweep, or runs to --import")
@@ -52,4 +65,7 @@ def gather(
         unreadable += broken
     if not (runs or unreadable or planned):
         raise nothing_found(directories)
+    arms = {run.arm for run in runs} | {arm for _, _, arm, _ in planned}
+    if baseline_must_exist and options.baseline not in arms:
+        raise unknown_name("baseline", options.baseline, arms)
     return compare(runs, options, unreadable=unreadable, planned=planned)

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rl_coordconv.errors import InputError
+from rl_coordconv.errors import InputError, shown
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell, LeftOut
 from rl_coordconv.statistics import Interval, Verdict
+
+DEFAULT_BASELINE = "cnn"
+MAX_MARGIN = 100.0
+MAX_RESAMPLES = 1_000_000
+MAX_BOOTSTRAP_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -24,21 +29,24 @@ class Options:
         resamples: of the bootstrap.
     """
 
-    baseline: str = "cnn"
+    baseline: str = DEFAULT_BASELINE
     margin: float = 0.1
     confidence: float = 0.95
     seed: int = 0
     resamples: int = 2000
 
     def __post_init__(self) -> None:
-        if not self.margin > 0:
-            raise InputError(f"margin {self.margin} is not above 0")
+        if not 0 < self.margin <= MAX_MARGIN:
+            raise InputError(f"margin {self.margin} is not above 0 and at most {MAX_MARGIN:g}")
         if not 0.5 < self.confidence < 1:
             raise InputError(f"confidence {self.confidence} is not between 0.5 and 1")
-        if self.resamples < 100:
-            raise InputError(f"resamples {self.resamples} is not at least 100")
-        if self.seed < 0:
-            raise InputError(f"seed {self.seed} is not at least 0")
+        if not 100 <= self.resamples <= MAX_RESAMPLES:
+            raise InputError(
+                f"resamples {shown(self.resamples)} is not at least 100 and at most "
+                f"{MAX_RESAMPLES:,}"
+            )
+        if not 0 <= self.seed <= MAX_BOOTSTRAP_SEED:
+            raise InputError(f"seed {shown(self.seed)} is not at least 0 and below 2**64")
 
     def rng(self) -> np.random.Generator:
         """Return a fresh generator, so that no interval depends on those computed before it."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.agents.presets import AgentPreset, PPOPreset
+from rl_coordconv.agents.presets import A2CPreset, AgentPreset, PPOPreset
 from rl_coordconv.envs import Protocol
 from rl_coordconv.errors import InputError
 from rl_coordconv.files import write_text
@@ -18,6 +18,10 @@ from rl_coordconv.validation import read_yaml, validate
 
 MAX_SEED = 2**14 - 1
 """Seeds end here so that every run has environment seeds of its own; see `seeds.py`."""
+MAX_ENVS = 1024
+"""Environments side by side, for the same reason."""
+MAX_EPISODES = 100_000
+"""Whole games of an evaluation."""
 
 
 class EvaluationConfig(BaseModel):
@@ -25,7 +29,7 @@ class EvaluationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    episodes: Annotated[int, Field(ge=0)] = 10
+    episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] = 10
     deterministic: bool = False
     """Sample actions, as RL Zoo does on Atari; a deterministic agent can stall for half an hour."""
 
@@ -95,20 +99,38 @@ class RunConfig(BaseModel):
         """Make a configuration and check what one field alone cannot tell.
 
         Raises:
-            InputError: a value is not allowed, or the rollout cannot be cut into minibatches.
+            InputError: a value is not allowed, or as `check_rollout`.
         """
         config = validate(_ADAPTER, values, where="the run's configuration", keys=cls.model_fields)
-        _check_minibatches(config.preset)
+        check_rollout(config.preset)
         return config
 
 
 _ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
 
 
-def _check_minibatches(preset: Any) -> None:
+def check_rollout(preset: A2CPreset | PPOPreset) -> None:
+    """Refuse environments and rollouts that cannot be trained on as they are meant.
+
+    Raises:
+        InputError: more environments than there are seeds for, or a rollout that cannot be cut
+            into minibatches.
+    """
+    if preset.n_envs > MAX_ENVS:
+        raise InputError(
+            f"n_envs {preset.n_envs} is not at most {MAX_ENVS}: so many environments of a run have "
+            "seeds that no other run uses"
+        )
+    if isinstance(preset, PPOPreset):
+        _check_minibatches(preset)
+    elif preset.normalize_advantage and preset.n_steps * preset.n_envs == 1:
+        raise InputError(
+            "normalize_advantage needs rollouts of more than one step, not n_steps x n_envs = 1"
+        )
+
+
+def _check_minibatches(preset: PPOPreset) -> None:
     """Refuse a rollout that minibatches do not divide: SB3 would train on a truncated one."""
-    if not isinstance(preset, PPOPreset):
-        return
     rollout = preset.n_steps * preset.n_envs
     if rollout % preset.batch_size:
         raise InputError(

@@ -7,11 +7,9 @@ owns a block of numbers of its own.
 
 from __future__ import annotations
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.runs.config import MAX_SEED
+from rl_coordconv.errors import InputError, shown
+from rl_coordconv.runs.config import MAX_ENVS, MAX_SEED
 
-MAX_ENVS = 1024
-"""Environment seeds that one attempt at one purpose may use."""
 MAX_ATTEMPTS = 64
 """Attempts after which environment seeds are used again."""
 _BLOCK = 2 * MAX_ENVS * MAX_ATTEMPTS
@@ -30,11 +28,17 @@ def training_seed(seed: int, attempt: int = 0) -> int:
 
 
 def evaluation_seed(seed: int, repetition: int = 0) -> int:
-    """Return the first environment seed of an evaluation; training never uses it."""
-    return _first(seed, MAX_ATTEMPTS + repetition % MAX_ATTEMPTS)
+    """Return the first environment seed of an evaluation; training never uses it.
+
+    Raises:
+        InputError: a repetition that would play another one's games.
+    """
+    if not 0 <= repetition < MAX_ATTEMPTS:
+        raise InputError(f"repetition {shown(repetition)} is not between 0 and {MAX_ATTEMPTS - 1}")
+    return _first(seed, MAX_ATTEMPTS + repetition)
 
 
 def _first(seed: int, slot: int) -> int:
     if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed {seed} is not between 0 and {MAX_SEED}")
+        raise InputError(f"seed {shown(seed)} is not between 0 and {MAX_SEED}")
     return seed * _BLOCK + slot * MAX_ENVS

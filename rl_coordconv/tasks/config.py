@@ -11,10 +11,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter
 
-from rl_coordconv.errors import InputError, unknown_name
+from rl_coordconv.errors import InputError, shown, unknown_name
 from rl_coordconv.files import write_text
 from rl_coordconv.tasks.task import DEFAULT, NO_SPLIT, Recipe, Task
 from rl_coordconv.validation import validate
+
+MAX_SEED = 2**32 - 1
+"""What NumPy takes."""
 
 
 class TaskConfig(BaseModel):
@@ -26,7 +29,7 @@ class TaskConfig(BaseModel):
     task: str
     model: str
     split: str
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
     recipe_name: str = DEFAULT
     recipe: SerializeAsAny[Recipe]
     """The recipe by that name, with what was changed of it."""
@@ -80,7 +83,9 @@ def resolve_task(
     if recipe not in recipes:
         raise unknown_name(f"recipe of {task.name} with {model}", recipe, recipes)
     if seed < 0:
-        raise InputError(f"seed {seed} is not at least 0")
+        raise InputError(f"seed {shown(seed)} is not at least 0")
+    if seed > MAX_SEED:
+        raise InputError(f"seed {shown(seed)} is not at most {MAX_SEED:,}")
     values = recipes[recipe].model_dump() | dict(changes or {})
     where, keys = f"the recipe of {task.name}", task.recipe_type.model_fields
     checked = validate(TypeAdapter(task.recipe_type), values, where=where, keys=keys)

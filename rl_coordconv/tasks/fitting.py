@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rl_coordconv.tasks.recording import Recorder
-from rl_coordconv.tasks.task import Recipe
+from rl_coordconv.tasks.task import LARGEST, Recipe
 
 BETA2 = 0.99
 """Of Adam, the released code's."""
@@ -27,7 +27,7 @@ class FitRecipe(Recipe):
     Source: the released code, ``train.py`` and ``util.py``.
     """
 
-    l2: Annotated[float, Field(ge=0)] = 0.0
+    l2: Annotated[float, Field(ge=0, le=LARGEST)] = 0.0
     """Added to the loss: this times the sum of the squared weights of the convolutions."""
     schedule: Literal["constant", "step", "cosine"] = "constant"
     """step: a tenth after every 200 epochs, four times at most, as the released code's

@@ -88,7 +88,7 @@ class Recorder:
         self._metrics = directory.metrics_file.open("w", encoding="utf8")
         self._tensorboard = SummaryWriter(log_dir=str(directory.path))
         columns = (
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(compact=True),

@@ -20,16 +20,19 @@ NO_SPLIT = "all"
 Results = Mapping[str, float | int | bool | None]
 """What a training ends with, by name, for ``results.json``; None where there is no number."""
 
+LARGEST = 1e6
+"""Of a recipe's factors; beyond it single precision keeps nothing of what they multiply."""
+
 
 class Recipe(BaseModel):
     """How to train; each task adds what it needs. Unknown keys and wrong types are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     """Passes over the training set."""
-    batch_size: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Annotated[int, Field(ge=1, le=100_000)]
+    learning_rate: Annotated[float, Field(gt=0, le=LARGEST)]
 
 
 @dataclass(frozen=True)

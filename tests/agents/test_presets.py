@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.utils import LinearSchedule
 
-from rl_coordconv.agents.presets import load_agent_preset
+from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
+from rl_coordconv.agents.presets import change_preset, load_agent_preset
 from rl_coordconv.agents.schedules import parse_linear
 from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.presets import preset_path
@@ -136,3 +138,50 @@ def test_what_is_no_plain_mapping_is_refused(tmp_path: Path, text: str) -> None:
 def test_schedules_are_parsed_strictly(text: str) -> None:
     with pytest.raises(ValueError, match="neither a number nor a schedule"):
         parse_linear(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("adam", {"eps": 1e-12, "weight_decay": 0.0}),
+        ("adam", {"eps": 1.0, "weight_decay": 1.0}),
+        ("rmsprop_tf_like", {"eps": 1e-12, "alpha": 0.0, "momentum": 0.0, "weight_decay": 0.0}),
+        ("rmsprop_tf_like", {"eps": 1.0, "alpha": 0.999, "momentum": 0.999, "weight_decay": 1.0}),
+    ],
+)
+def test_what_an_optimizer_may_be_told_it_takes(name: str, kwargs: dict[str, float]) -> None:
+    check_optimizer(name, kwargs)
+    assert torch.isfinite(stepped(name, kwargs)).all()
+
+
+def test_an_epsilon_of_zero_loses_a_weight_without_a_gradient() -> None:
+    with pytest.raises(InputError, match=r"eps 0\.0 is not in \(0, 1\]"):
+        check_optimizer("adam", {"eps": 0.0})
+    assert torch.isnan(stepped("adam", {"eps": 0.0})).tolist() == [True, False]
+
+
+def stepped(name: str, kwargs: dict[str, float]) -> torch.Tensor:
+    """Return two weights after a step; the first has no gradient."""
+    weights = torch.ones(2, requires_grad=True)
+    optimizer: Any = OPTIMIZERS[name]
+    instance = optimizer([weights], lr=1e-3, **kwargs)
+    weights.grad = torch.tensor([0.0, 1.0])
+    instance.step()
+    return weights.detach()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("n_envs", True), ("n_envs", 2.0), ("n_steps", 0), ("clip_range", "lin_0")]
+)
+def test_changes_are_checked_as_a_file_is(key: str, value: object) -> None:
+    preset = load_agent_preset("ppo")
+    with pytest.raises(InputError, match=f"the agent's preset is not valid: {key}"):
+        change_preset(preset, {key: value})
+    assert change_preset(preset, {"n_envs": 4}) == preset.model_copy(update={"n_envs": 4})
+
+
+@pytest.mark.parametrize("text", ["lin_1e999", "lin_1000001", "lin_1e7"])
+def test_a_schedule_that_begins_too_high_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"{text}.* begins above 1e\\+06"):
+        parse_linear(text)
+    assert parse_linear("lin_1e6") == 1e6

@@ -1,12 +1,15 @@
 """The command line: flags, refusals in one line, exit codes."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from rl_coordconv.cli import main
 from rl_coordconv.cli.options import parse_options
 from rl_coordconv.errors import InputError
+from rl_coordconv.presets import preset_path
 from rl_coordconv.version import __version__
 
 
@@ -61,10 +64,11 @@ def test_a_mistake_is_one_message_and_exit_code_2(argv, message, capsys, tmp_pat
 
 
 def test_an_unknown_flag_is_refused_with_the_closest(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["train", "--game", "Pong", "--total-timestep", "5"])
-    assert stop.value.code == 2
-    assert "--total-timesteps" in capsys.readouterr().err
+    assert main(["train", "--game", "Pong", "--total-timestep", "5"]) == 2
+    assert capsys.readouterr().err == (
+        "error: Unrecognized options: --total-timestep, 5; did you mean --total-timesteps?; "
+        "train --help tells the flags\n"
+    )
 
 
 def test_options_are_read_as_yaml_scalars():
@@ -78,6 +82,27 @@ def test_options_are_read_as_yaml_scalars():
 def test_options_that_make_no_sense_are_refused(pairs):
     with pytest.raises(InputError):
         parse_options(pairs, example="with_r=true")
+
+
+@pytest.mark.parametrize("name", ["[b]mine[/b]", "[/b]", "[red]", ":smile:", "{x}", "100%"])
+def test_names_are_printed_as_they_are(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rl_coordconv.experiments.train.train", lambda *_, **__: 0)
+    monkeypatch.setattr("rl_coordconv.experiments.sweep.run.sweep", lambda *_, **__: 0)
+    folder, agent = f"{name} runs", f"{name}.yaml"
+    Path(agent).parent.mkdir(exist_ok=True)
+    shutil.copy(preset_path("agents", "agent", "ppo"), agent)
+    assert main(["train", "--game", "Pong", "--agent", agent, "--logdir", folder]) == 0
+    text = capsys.readouterr().out
+    run = next(Path(folder).iterdir())
+    # A preset's file lends its name without folder and ending.
+    assert (
+        f"Pong, {Path(agent).stem}, coordconv, seed 0: 10,000,000 agent steps; files in {run}"
+        in text
+    )
+    assert f"model     {run}/model.zip" in text
+    assert main(["sweep", "--games", "Pong", "--agents", agent, "--output", folder]) == 0
+    assert f"rl_coordconv compare {folder}" in capsys.readouterr().out
 
 
 def test_train_evaluate_and_curves_in_a_row(tmp_path, monkeypatch, capsys):

@@ -12,20 +12,33 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
 import rl_coordconv
-from rl_coordconv.envs.aim import COLUMNS, SHOTS, column_of, paint, region_places
+from rl_coordconv.envs.aim import COLUMNS, SHOTS, SIDE, column_of, paint, region_places
 from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import extractor_policy_kwargs
 
 ID = "rl_coordconv/Aim-v0"
 
 
+def what_checkers_say(env):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        gymnasium_check(env)
+        sb3_check(env)
+    return [str(one.message) for one in said]
+
+
 @pytest.mark.parametrize("region", ["train", "held-out", "all"])
 def test_both_checkers_have_nothing_to_say(region):
-    env = gym.make(ID, region=region, render_mode="rgb_array")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        gymnasium_check(env.unwrapped)
-        sb3_check(env.unwrapped)
+    env = gym.make(ID, region=region, render_mode="rgb_array").unwrapped
+    assert env.region == region
+    assert what_checkers_say(env) == []
+
+
+def test_checkers_do_speak_of_what_is_wrong():
+    env = rl_coordconv.AimEnv(render_mode="rgb_array")
+    env.observation_space = gym.spaces.Box(0, 1, (1, SIDE, SIDE), np.float32)
+    with pytest.raises(AssertionError, match="observation"):
+        what_checkers_say(env)
 
 
 def test_importing_the_library_registers_it():

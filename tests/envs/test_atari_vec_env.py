@@ -189,10 +189,14 @@ def test_an_action_that_does_not_exist_is_refused_and_the_game_goes_on(make, act
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
 def test_any_integer_type_will_do(make, dtype):
-    env = make()
-    env.reset()
-    env.step(np.array([1, 2], dtype=dtype))
-    env.step([1, 2])
+    env, twin = make(), make()
+    env.reset(), twin.reset()
+    for row in random_actions(env, 20):
+        observation, rewards, dones, _ = env.step(row.astype(dtype))
+        expected = twin.step(row.tolist())
+        assert np.array_equal(observation, expected[0])
+        assert np.array_equal(rewards, expected[1])
+        assert np.array_equal(dones, expected[2])
 
 
 def test_calls_out_of_order_are_refused(make):

@@ -30,7 +30,10 @@ def test_the_emulators_threads_and_no_others_are_in_the_batch_class(make):
 
 
 def test_where_the_system_forbids_it_the_threads_stay_as_they_are(monkeypatch):
-    def refuse(*arguments):
+    asked = []
+
+    def refuse(thread, *arguments):
+        asked.append(thread)
         raise PermissionError("not here")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
@@ -43,6 +46,8 @@ def test_where_the_system_forbids_it_the_threads_stay_as_they_are(monkeypatch):
     thread = threading.Thread(target=wait)
     with yielding_threads():
         thread.start()
-        started.wait(10)
+        assert started.wait(10)
+    assert asked == [thread.native_id]
+    assert os.sched_getscheduler(thread.native_id) == os.SCHED_OTHER
     done.set()
     thread.join()

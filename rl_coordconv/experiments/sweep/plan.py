@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,9 @@ from rl_coordconv.validation import read_yaml, validate
 
 Names = tuple[str, ...]
 
+MAX_RUNS = 20_000
+"""Of a sweep."""
+
 
 class SweepConfig(BaseModel):
     """What a sweep trains: every game with every agent, extractor and seed."""
@@ -28,8 +32,8 @@ class SweepConfig(BaseModel):
     suite: str | None = None
     """A suite's name or a path to one's own; instead of ``games``."""
     games: Names = ()
-    agents: Names = ("ppo",)
-    extractors: Names = ("cnn", "coordconv", "placebo")
+    agents: Annotated[Names, Field(min_length=1)] = ("ppo",)
+    extractors: Annotated[Names, Field(min_length=1)] = ("cnn", "coordconv", "placebo")
     extractor_kwargs: dict[str, dict[str, bool | int | float | str]] = {}
     """Options of single extractors, by their names."""
     seeds: Annotated[int, Field(ge=1, le=MAX_SEED + 1, strict=True)] = 5
@@ -77,6 +81,7 @@ class SweepConfig(BaseModel):
             UnknownNameError: an unknown game, suite, agent, extractor or protocol.
         """
         games, protocol = self._games()
+        self._check_number(len(games))
         # A preset's file lends its name, without folder and ending, to runs and reports.
         _refuse_repetition("agents", [Path(agent).stem for agent in self.agents])
         _refuse_repetition("extractors", self.extractors)
@@ -94,16 +99,26 @@ class SweepConfig(BaseModel):
             for extractor in self.extractors
         ]
 
+    def _check_number(self, games: int) -> None:
+        counts = {"games": games, "agents": len(self.agents), "extractors": len(self.extractors),
+                  "seeds": self.seeds}  # fmt: skip
+        if prod(counts.values()) > MAX_RUNS:
+            product = " x ".join(f"{count:,} {name}" for name, count in counts.items())
+            raise InputError(
+                f"{product} are {prod(counts.values()):,} runs (allowed: {MAX_RUNS:,})"
+            )
+
     def _games(self) -> tuple[list[str], str]:
-        if bool(self.suite) == bool(self.games):
-            given = "both" if self.suite else "neither"
+        if (self.suite is not None) == bool(self.games):
+            given = "both" if self.games else "neither"
             raise InputError(f"give either a suite or games, not {given}")
-        if self.suite:
+        if self.suite is not None:
             suite = load_suite(self.suite)
-            return list(suite.games), self.protocol or suite.protocol
-        names = [find_game(game) for game in self.games]
-        _refuse_repetition("games", names)
-        return names, self.protocol or "deepmind"
+            names, protocol = list(suite.games), suite.protocol
+        else:
+            names, protocol = [find_game(game) for game in self.games], "deepmind"
+            _refuse_repetition("games", names)
+        return names, protocol if self.protocol is None else self.protocol
 
     def _run(self, game: str, agent: str, extractor: str, seed: int, protocol: str) -> RunConfig:
         return resolve_run(

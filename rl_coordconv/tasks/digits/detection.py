@@ -34,10 +34,10 @@ _TRAIN_SEED, _TEST_SEED = 1, 2
 class DetectionRecipe(Recipe):
     """How the detector is trained."""
 
-    train_fields: Annotated[int, Field(ge=1)] = 9000
+    train_fields: Annotated[int, Field(ge=1, le=1_000_000)] = 9000
     """Images to train on; the released code's 9,000."""
-    test_fields: Annotated[int, Field(ge=1)] = 1000
-    width: Annotated[int, Field(ge=1)] = 32
+    test_fields: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    width: Annotated[int, Field(ge=1, le=4096)] = 32
     """Channels of the convolutions."""
     coordinates: Coordinates = "plain"
     """plain or scaled, see `Coordinates`."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
@@ -27,7 +27,7 @@ from rl_coordconv.tasks.shapes.networks import (
     draw_noise,
 )
 from rl_coordconv.tasks.shapes.positions import find_objects, spread
-from rl_coordconv.tasks.task import DEFAULT, Metric, Recipe, Results, Task
+from rl_coordconv.tasks.task import DEFAULT, LARGEST, Metric, Recipe, Results, Task
 
 _TEST_SEED = 2**31
 _BETAS = (0.5, 0.999)
@@ -37,15 +37,24 @@ _BETAS = (0.5, 0.999)
 class GenerationRecipe(Recipe):
     """How generator and discriminator are trained; ``learning_rate`` is the generator's."""
 
-    discriminator_learning_rate: Annotated[float, Field(gt=0)]
-    train_images: Annotated[int, Field(ge=1)] = 50_000
+    discriminator_learning_rate: Annotated[float, Field(gt=0, le=LARGEST)]
+    train_images: Annotated[int, Field(ge=1, le=100_000_000)] = 50_000
     """Images of an epoch; each is a new one."""
     side: Literal[16, 32, 64] = 64
     """Of the canvas, in pixels."""
-    width: Annotated[int, Field(ge=8)] = 512
+    width: Annotated[int, Field(ge=8, le=4096)] = 512
     """The generator's widest layer; the discriminator's first has an eighth."""
-    samples: Annotated[int, Field(ge=1)] = 1000
+    samples: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Images to measure the spread on."""
+
+    @model_validator(mode="after")
+    def _check_batches(self) -> Self:
+        if self.batch_size > self.train_images:
+            raise ValueError(
+                f"batch_size {self.batch_size} is more than the {self.train_images} train_images "
+                "of an epoch: there would be nothing to learn from"
+            )
+        return self
 
 
 _RECIPES = {
