@@ -250,7 +250,7 @@ def test_damaged_files_of_a_run_are_named(refused, finished, name, command, cont
     assert name in refused(*command)
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"#{}\nr,l,t,step\nx,y,z,w\n", b"#{}\na,b\n1,2\n"])
+@pytest.mark.parametrize("content", [b"\xff\n", b"#{}\nr,l,t,step\nx,y,z,w\n", b"#{}\na,b\n1,2\n"])
 def test_damaged_games_of_a_run_are_named(refused, finished, content):
     shutil.copytree(finished, "folder", dirs_exist_ok=True)
     Path("folder/monitor.csv").write_bytes(content)

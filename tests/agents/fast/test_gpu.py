@@ -1,5 +1,7 @@
 """The fast agents on a GPU: python -m pytest -m gpu tests/agents."""
 
+import copy
+
 import numpy as np
 import pytest
 import stable_baselines3
@@ -42,16 +44,24 @@ def test_graphs_train_what_eager_code_trains(cls, precision):
     assert torch.cosine_similarity(*results, dim=0) > 0.99
 
 
+@pytest.fixture
+def exact_convolutions():
+    """By default cuDNN convolves float32 in TF32, with 10 bits."""
+    with torch.backends.cudnn.flags(allow_tf32=False, enabled=True):
+        yield
+
+
+@pytest.mark.usefixtures("exact_convolutions")
 @pytest.mark.parametrize("cls", [A2C, PPO])
 def test_one_update_equals_sb3s(cls):
-    torch.backends.cudnn.allow_tf32 = False
     mine = build(cls)
     mine.learn(4 * mine.n_steps)
     kwargs = extractor_policy_kwargs("coordconv", features_dim=32)
     stock = STOCK[cls]("CnnPolicy", make_blinking(), policy_kwargs=kwargs, device="cuda",
                        **SMALL[cls])  # fmt: skip
     stock.learn(1)
-    stock.set_parameters(mine.get_parameters())
+    # A copy: a state that both optimisers shared would be moved twice.
+    stock.set_parameters(copy.deepcopy(mine.get_parameters()))
     stock.rollout_buffer = mine.rollout_buffer
     before = weights(mine)
     for model in (mine, stock):
@@ -105,3 +115,18 @@ def test_what_is_saved_loads_in_plain_sb3_without_a_gpu(cls, tmp_path):
     for mine, theirs in zip(model.policy.parameters(), loaded.policy.parameters(), strict=True):
         assert torch.equal(mine.cpu(), theirs)
     loaded.learn(64)
+
+
+@pytest.mark.parametrize("cuda_graphs", [False, True])
+@pytest.mark.parametrize("cls", [A2C, PPO])
+def test_a_model_goes_on_from_saved_parameters(cls, cuda_graphs, tmp_path):
+    """Adam's counters are loaded to the CPU, where a fused kernel does not find them."""
+    model = build(cls, cuda_graphs=cuda_graphs)
+    model.learn(64)
+    model.save(tmp_path / "model.zip")
+    loaded = cls.load(tmp_path / "model.zip", env=make_blinking(), device="cuda")
+    before = weights(loaded).clone()
+    loaded.learn(64)
+    assert (weights(loaded) - before).abs().max() > 0
+    model.set_parameters(copy.deepcopy(model.get_parameters()))
+    model.learn(64)
