@@ -96,8 +96,6 @@ class AtariVecEnv(VecEnv):
         )
         self.lives: NDArray[np.int32] = np.zeros(n_envs, np.int32)
         """(n_envs,) lives left after the last step; 0 in games without lives."""
-        self.new_games: NDArray[np.bool_] = np.zeros(n_envs, np.bool_)
-        """(n_envs,) whether the last step's observation is the first one of a new game."""
         self._strength = [1.0] * n_envs
         self._returns = np.zeros(n_envs, np.int64)
         self._first_frame = np.zeros(n_envs, np.int64)
@@ -144,7 +142,6 @@ class AtariVecEnv(VecEnv):
         self._reset_options()
         self._returns[:] = 0
         self._press_fire[:] = False
-        self.new_games = np.ones(self.num_envs, np.bool_)
         self._first_frame = first_frames(info)
         self.lives = info["lives"]
         self.reset_infos = [{"lives": int(lives)} for lives in self.lives]
@@ -201,7 +198,6 @@ class AtariVecEnv(VecEnv):
         for index in self._pressed:
             infos[index]["executed_action"] = self._fire
         dones = terminated | truncated
-        self.new_games = np.zeros(self.num_envs, np.bool_)
         if dones.any():
             self._finish_episodes(observations, terminated, truncated, info, infos)
         self._pressed = []
@@ -235,7 +231,6 @@ class AtariVecEnv(VecEnv):
                     "l": int(lengths[index]),
                     "t": round(time.time() - self._started, 6),
                 }
-        self.new_games = is_new_game
         self._returns[is_new_game] = 0
         self._first_frame = first_frame
         self._press_fire &= ~is_new_game
