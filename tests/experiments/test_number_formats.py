@@ -160,7 +160,9 @@ def test_a_change_that_is_refused_leaves_no_trace(begun, hardware):
 def test_nothing_else_changes_with_resume(tmp_path, small_a2c, flag, value, capsys):
     run = start(tmp_path, small_a2c)
     assert main(["train", "--resume", str(run.path), "--precision", "fp32", flag, value]) == 2
-    assert f"{flag} {value} cannot be changed with --resume" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {flag} ")
+    assert "cannot be changed with --resume" in said
 
 
 def test_what_this_machine_cannot_train_is_refused_before_a_directory_is_made(
@@ -202,7 +204,7 @@ def test_the_history_tells_of_the_steps_that_are_there(step, name, want):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "is damaged"), ("[]", "does not hold a mapping"), ("\0\0", "is damaged"),
+    [("{", "is damaged"), ("[]", "rather than an object"), ("\0\0", "is damaged"),
      ('{"precision_history": [{"from_step": -1}]}', "precision_history in"),
      ('{"precision_history": "fp32"}', "precision_history in")],
 )  # fmt: skip
