@@ -63,6 +63,10 @@ def compute_in_float64(model):
         extractor.register_forward_pre_hook(lambda module, inputs: (exact(inputs[0]),))
 
 
+def mean_square(given, wanted):
+    return (given - wanted).square().mean()
+
+
 def exact(scaled):
     """Undo stable-baselines3's division in float32, and divide in float64."""
     return (scaled * 255).round().double() / 255
@@ -84,7 +88,9 @@ def exact(scaled):
     ids=["cnn", "coordconv", "scaled", "impala-coordconv", "mean", "max"],
 )
 @pytest.mark.parametrize("name", PAIRS)
-def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared):
+def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared, monkeypatch):
+    # In torch 2.8 it has no gradient for float32 returns beside float64 values.
+    monkeypatch.setattr(torch.nn.functional, "mse_loss", mean_square)
     mine, stock = (build(cls, name, make_blinking(), extractor, shared) for cls in PAIRS[name])
     assert mine.slow_reason is None
     stock.learn(1)
