@@ -25,8 +25,8 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
     Args:
         *args: as ``stable_baselines3.A2C``.
         precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the convolutional body alone;
-            or ``auto``, bf16 where that is faster and right. What was decided and why is in
-            `chosen_precision`.
+            or ``auto``, bf16 on a CPU with instructions for it where a check finds it right. What
+            was decided and why is in `chosen_precision`.
         cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
             CUDA graphs; without effect elsewhere. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.A2C``.

@@ -96,14 +96,6 @@ class FastNetwork:
         return policy.action_net(latent_pi).log_softmax(-1), policy.value_net(latent_vf)
 
 
-def draw_noise(shape: tuple[int, int], device: torch.device) -> Tensor:
-    """Draw what `sample` needs for a step: of the exponential distribution, (N, actions).
-
-    The same numbers, in the same order, that `torch.multinomial` would draw for the whole step.
-    """
-    return torch.empty(shape, device=device).exponential_()
-
-
 def sample(log_probs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Draw an action from each row's distribution.
 
@@ -113,7 +105,7 @@ def sample(log_probs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         log_probs: (N, actions).
-        noise: (N, actions), from `draw_noise`.
+        noise: (N, actions), of the exponential distribution, see `Decider.draw_noise`.
 
     Returns:
         The actions, (N,) int64, and their log-probabilities, (N,).
