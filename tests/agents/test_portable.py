@@ -19,6 +19,7 @@ import rl_coordconv
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_portable, save_portable
 from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import (
+    EXTRACTORS,
     CoordConvCnnPolicy,
     CoordConvCombinedExtractor,
     extractor_policy_kwargs,
@@ -69,6 +70,17 @@ CASES = {
         "normalize_images": False,
     },
 }
+
+
+@pytest.mark.parametrize("pooling", ["flatten", "mean"])
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_every_extractor_there_is_computes_the_same_after_loading(name, pooling, tmp_path):
+    options = extractor_policy_kwargs(name, features_dim=16, pooling=pooling)
+    model = agent(name, **options)
+    save_portable(model, tmp_path)
+    loaded, images = load_portable(tmp_path, device="cpu"), observations()
+    assert loaded.features_extractor_class is options["features_extractor_class"]
+    assert torch.equal(outputs(loaded, images), outputs(model.policy, images))
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
