@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rl_coordconv.envs.games import Game
 from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.envs.scheduling import yielding_threads
+from rl_coordconv.envs.scheduling import placed_threads
 from rl_coordconv.errors import InputError
 from rl_coordconv.hardware import available_cores
 
@@ -41,7 +41,7 @@ def make_emulator(
         "grayscale": True,
         "stack_num": protocol.frame_stack,
     }
-    with yielding_threads():
+    with placed_threads():
         return AtariVectorEnv(
             game.rom,
             n_envs,

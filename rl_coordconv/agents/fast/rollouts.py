@@ -206,9 +206,16 @@ class DeviceRolloutBuffer(RolloutBuffer):
             last_values: (n_envs, 1) or (n_envs,), of the observations after the last step.
             dones: (n_envs,) whether the last step ended an episode.
 
+        Raises:
+            ValueError: the rollout has been read: its arrays are flattened, as stable-baselines3's
+                are, which fails here as well.
+
         Source:
             Schulman et al. 2016 (arXiv 1506.02438); the operations and their order are SB3's.
         """
+        if self.generator_ready and self.n_envs > 1:
+            raise ValueError("returns cannot be computed any more: the rollout has been read (`get`), "
+                             "which flattens its arrays; do it before the update")  # fmt: skip
         starts = np.concatenate([self.episode_starts[1:], np.asarray(dones, np.float32)[None]])
         inputs = (
             self._values,
