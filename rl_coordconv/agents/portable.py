@@ -31,6 +31,7 @@ from rl_coordconv.extractors import (
     PlaceboCNN,
     PooledCNN,
 )
+from rl_coordconv.extractors.earlier import AS_PUBLISHED
 from rl_coordconv.files import write_bytes, write_text
 from rl_coordconv.version import __version__
 
@@ -201,10 +202,18 @@ def _build(description: dict[str, Any]) -> ActorCriticPolicy:
         net_arch=description["net_arch"],
         activation_fn=_find("activation", description["activation"], _ACTIVATIONS),
         features_extractor_class=_find("extractor", description["features_extractor"], _EXTRACTORS),
-        features_extractor_kwargs=description["features_extractor_kwargs"],
+        # What is not said there was not chosen then, whatever the policy's class chooses now.
+        features_extractor_kwargs=_as_then(description),
         **{name: description[name] for name in _PLAIN_OPTIONS},
     )
     return policy
+
+
+def _as_then(description: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = description["features_extractor_kwargs"]
+    is_chosen_by_policy = description["policy"] == _path(CoordConvCnnPolicy)
+    has_coordinates = description["features_extractor"] == _path(CoordConvCNN)
+    return AS_PUBLISHED | options if is_chosen_by_policy and has_coordinates else options
 
 
 def _no_schedule(_: float) -> float:

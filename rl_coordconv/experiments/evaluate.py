@@ -176,7 +176,7 @@ def ablate_coordinates(agent: LoadedAgent, episodes: int, **options: Any) -> Abl
     """
     if not coordinate_weight_ratios(agent.policy):
         raise InputError(
-            f"extractor {agent.config.extractor!r} has no coordinate channels to ablate"
+            f"extractor {agent.config.network[0]!r} has no coordinate channels to ablate"
         )
     intact = play(agent, episodes, **options)
     with without_coordinates(agent.policy):

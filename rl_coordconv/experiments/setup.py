@@ -40,8 +40,7 @@ def check_trainable(config: RunConfig) -> None:
     check_rollout(config.preset)
     check_fits(
         config.preset,
-        config.extractor,
-        config.extractor_kwargs,
+        *config.network,
         observation_shape(config.game, config.protocol),
         resolve_device(config.device),
     )

@@ -70,7 +70,7 @@ def describe_ablation(ablation: Ablation) -> str:
 
 
 def _title(config: RunConfig) -> str:
-    return f"{config.game}, {config.agent}, {config.extractor}, seed {config.seed}"
+    return f"{config.game}, {config.agent}, {config.network[0]}, seed {config.seed}"
 
 
 def _effort(status: Status) -> str:

@@ -155,12 +155,13 @@ class _Attempt:
         threads = set_threads(threads)
         self._env = make_training_env(config, device, threads)
         self._format = requested_format(run, precision)
+        extractor, options = config.network
         with self._format.explained():
             self._model = build_agent(
                 config.preset,
                 self._env,
-                extractor=config.extractor,
-                extractor_kwargs=config.extractor_kwargs,
+                extractor=extractor,
+                extractor_kwargs=options,
                 seed=config.seed,
                 device=str(device),
                 precision=self._format.precision,

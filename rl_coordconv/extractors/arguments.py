@@ -10,7 +10,7 @@ from rl_coordconv.layers.conv import check_scale
 
 CHOICES = {
     "where": ("first", "all"),
-    "coordinate_init": ("default", "zero"),
+    "coordinate_init": ("default", "zero", "separate"),
     "pooling": ("flatten", "mean", "max"),
 }
 

@@ -19,7 +19,7 @@ from rl_coordconv.extractors.replacing import (
     CoordinateInit,
     CoordinateScale,
     Where,
-    keep_zero_coordinates,
+    apply_initializer,
     replace_convolutions,
 )
 from rl_coordconv.layers import CoordConv2d
@@ -101,9 +101,8 @@ class ImpalaCNN(NatureCNN):
         self.linear = pool_(self.cnn, linear, pooling)
 
     def apply(self, fn: Callable[[nn.Module], Any]) -> Self:
-        """Apply a function to every module; zero coordinate weights survive initialisation."""
-        super().apply(fn)
-        keep_zero_coordinates(self, fn, self.coordinate_init)
+        """Apply a function to every module; an initialiser heeds ``coordinate_init``."""
+        apply_initializer(super().apply, self, fn, self.coordinate_init)
         return self
 
 

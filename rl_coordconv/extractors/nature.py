@@ -18,7 +18,7 @@ from rl_coordconv.extractors.replacing import (
     CoordinateScale,
     ExtraLayer,
     Where,
-    keep_zero_coordinates,
+    apply_initializer,
     replace_convolutions,
 )
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d
@@ -99,9 +99,8 @@ class _ExtraChannelCNN(PooledCNN):
         replace_convolutions(self.cnn, self.layer, **options)
 
     def apply(self, fn: Callable[[nn.Module], Any]) -> Self:
-        """Apply a function to every module; zero coordinate weights survive initialisation."""
-        super().apply(fn)
-        keep_zero_coordinates(self, fn, self.coordinate_init)
+        """Apply a function to every module; an initialiser heeds ``coordinate_init``."""
+        apply_initializer(super().apply, self, fn, self.coordinate_init)
         return self
 
 
@@ -124,8 +123,10 @@ class CoordConvCNN(_ExtraChannelCNN):
         normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
         where: ``"first"`` or ``"all"`` convolutions.
         with_r: also give the distance from the centre.
-        coordinate_init: ``"default"`` initialises the coordinate weights as the rest, ``"zero"``
-            to zero, so that training begins with a plain NatureCNN.
+        coordinate_init: ``"default"`` initialises a layer's weight as one matrix, in which the
+            image's part is smaller than without coordinates; ``"separate"`` the image's part as
+            without coordinates, from the same random numbers, and the coordinates' part beside it;
+            ``"zero"`` sets the coordinates' part to zero.
         coordinate_scale: what the coordinates, -1 to 1, are multiplied by; ``"kernel"`` for one
             over the kernel's area (1/64 in the first layer), with which Adam and RMSprop do not
             learn the coordinates 64 times as fast as a bias.

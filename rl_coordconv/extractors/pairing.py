@@ -48,7 +48,7 @@ def initialize_paired_(policy: nn.Module, seed: int) -> nn.Module:
 def _initialize(layer: nn.Linear | nn.Conv2d, stream: str, gain: float) -> None:
     if isinstance(layer, (CoordConv2d, ConstantConv2d)):
         _draw_orthogonal_(layer.image_weight, stream, gain)
-        if layer.coordinate_init == "default":
+        if layer.coordinate_init != "zero":
             whole = _draw_orthogonal_(torch.empty_like(layer.weight), f"{stream}/extra", gain)
             layer.coordinate_weight.copy_(whole[:, layer.image_channels :])
     else:

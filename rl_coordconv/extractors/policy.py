@@ -8,6 +8,7 @@ import gymnasium as gym
 from stable_baselines3.common.policies import ActorCriticCnnPolicy
 from stable_baselines3.common.type_aliases import Schedule
 
+from rl_coordconv.extractors.earlier import EVEN, STATE_VERSION, restore_scale
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.nature import CoordConvCNN
 
@@ -18,8 +19,9 @@ class CoordConvCnnPolicy(ActorCriticCnnPolicy):
 
     ``PPO(CoordConvCnnPolicy, env)``, or in RL Zoo's YAML
     ``policy: rl_coordconv.extractors.CoordConvCnnPolicy``. No hidden layers follow the extractor,
-    as none follow NatureCNN. For DQN, QR-DQN, RecurrentPPO and MaskablePPO pass
-    `extractor_policy_kwargs` to their own ``CnnPolicy``.
+    as none follow NatureCNN. Coordinates are scaled and initialised as by the name ``coordconv``
+    (see `extractor_policy_kwargs`), unless ``features_extractor_kwargs`` say otherwise. For DQN,
+    QR-DQN, RecurrentPPO and MaskablePPO pass `extractor_policy_kwargs` to their own ``CnnPolicy``.
 
     Args:
         observation_space: images.
@@ -28,6 +30,8 @@ class CoordConvCnnPolicy(ActorCriticCnnPolicy):
         net_arch: layers after the extractor; none by default.
         **kwargs: as `ActorCriticCnnPolicy`; ``features_extractor_kwargs`` go to `CoordConvCNN`.
     """
+
+    _version = STATE_VERSION
 
     def __init__(
         self,
@@ -38,8 +42,18 @@ class CoordConvCnnPolicy(ActorCriticCnnPolicy):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("features_extractor_class", CoordConvCNN)
+        options = kwargs.get("features_extractor_kwargs") or {}
+        if kwargs["features_extractor_class"] is CoordConvCNN:
+            kwargs["features_extractor_kwargs"] = EVEN | options
         layers = [] if net_arch is None else net_arch
         super().__init__(observation_space, action_space, lr_schedule, layers, **kwargs)
+        self._options = options
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        restore_scale(self, self._options, local_metadata)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         # SB3 forgets this one, and a policy saved by itself would load with another architecture.

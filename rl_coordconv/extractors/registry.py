@@ -10,6 +10,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureC
 
 from rl_coordconv.errors import InputError, closest, unknown_name
 from rl_coordconv.extractors.arguments import check_arguments
+from rl_coordconv.extractors.earlier import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
@@ -25,6 +26,7 @@ class Extractor:
     Attributes:
         cls: the features extractor's class.
         fixed: arguments that make the name what it is.
+        preset: arguments that the name chooses where nothing else is asked for.
         options: the names of the arguments that are free.
         flattened: the class where ``pooling`` is ``"flatten"``, which is not told to it; None for
             the same one.
@@ -32,12 +34,13 @@ class Extractor:
 
     cls: type[BaseFeaturesExtractor]
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    preset: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = _SHARED + _COORDINATES
     flattened: type[BaseFeaturesExtractor] | None = None
 
     def choose(self, options: Mapping[str, Any]) -> tuple[type[BaseFeaturesExtractor], dict]:
         """Return the class for these options, and its arguments."""
-        kwargs = {**self.fixed, **options}
+        kwargs = {**self.fixed, **self.preset, **options}
         if self.flattened is None or kwargs.get("pooling", "flatten") != "flatten":
             return self.cls, kwargs
         kwargs.pop("pooling", None)
@@ -47,13 +50,32 @@ class Extractor:
 EXTRACTORS: dict[str, Extractor] = {
     # The vanilla arm is stable-baselines3's own class wherever that can do what is asked.
     "cnn": Extractor(PooledCNN, options=_SHARED, flattened=NatureCNN),
-    "coordconv": Extractor(CoordConvCNN, {"where": "first"}),
-    "coordconv-all": Extractor(CoordConvCNN, {"where": "all"}),
-    "placebo": Extractor(PlaceboCNN, {"where": "first"}),
+    "coordconv": Extractor(CoordConvCNN, {"where": "first"}, EVEN),
+    "coordconv-all": Extractor(CoordConvCNN, {"where": "all"}, EVEN),
+    "coordconv-paper": Extractor(CoordConvCNN, {"where": "first"}, AS_PUBLISHED),
+    "placebo": Extractor(PlaceboCNN, {"where": "first"}, EVEN),
     "impala": Extractor(ImpalaCNN, options=_SHARED),
-    "impala-coordconv": Extractor(ImpalaCNN, {"where": "first"}),
+    "impala-coordconv": Extractor(ImpalaCNN, {"where": "first"}, EVEN),
 }
 """Every extractor by its name."""
+
+
+def from_format_1(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Say in today's words what a name meant in files that were written before `coordconv-paper`.
+
+    Args:
+        name: an extractor's name as it was written.
+        options: the options beside it.
+
+    Returns:
+        The name and the options with which `find_extractor` builds the same network.
+    """
+    if name == "coordconv":
+        return "coordconv-paper", dict(options)
+    extractor = EXTRACTORS.get(name)
+    if extractor is None or extractor.preset != EVEN:
+        return name, dict(options)
+    return name, {**AS_PUBLISHED, **options}
 
 
 def find_extractor(
@@ -85,13 +107,16 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
         PPO("CnnPolicy", env, policy_kwargs=extractor_policy_kwargs("coordconv"))
 
     Args:
-        name: ``cnn`` (SB3's NatureCNN), ``coordconv``, ``coordconv-all``, ``placebo``, ``impala``
-            or ``impala-coordconv``.
+        name: ``cnn`` (SB3's NatureCNN), ``coordconv`` (coordinates in the first convolution),
+            ``coordconv-all`` (in every one), ``placebo`` (ones in place of coordinates),
+            ``impala``, ``impala-coordconv``, or ``coordconv-paper``: coordinates as they are
+            published, which Adam and RMSprop learn 64 times as fast as a bias, and with which
+            agents were found to learn worse (docs/layers.md).
         **options: ``features_dim`` (an integer), ``pooling`` (``"flatten"``, ``"mean"`` or
             ``"max"``, see `PooledCNN`) and, where there are extra channels, ``with_r``
-            (also the distance from the centre), ``coordinate_init`` (``"default"``, or ``"zero"``
-            to begin as the plain network) and ``coordinate_scale`` (1.0, or ``"kernel"``, see
-            `CoordConvCNN`).
+            (also the distance from the centre), ``coordinate_scale`` (``"kernel"``; 1.0 in
+            ``coordconv-paper``) and ``coordinate_init`` (``"separate"``; ``"default"`` in
+            ``coordconv-paper``; or ``"zero"`` to begin as the plain network), see `CoordConvCNN`.
 
     Returns:
         A new dictionary, for every policy of stable-baselines3 and sb3-contrib that takes images.

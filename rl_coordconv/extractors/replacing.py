@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -10,9 +11,14 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import nn
 
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d, zero_coordinate_weights_
+from rl_coordconv.layers.separate import (
+    copy_plain_,
+    initialize_separately_,
+    stream_of_its_own,
+)
 
 Where = Literal["first", "all"]
-CoordinateInit = Literal["default", "zero"]
+CoordinateInit = Literal["default", "zero", "separate"]
 CoordinateScale = float | Literal["kernel"]
 ExtraLayer = type[CoordConv2d] | type[ConstantConv2d]
 
@@ -26,35 +32,66 @@ def replace_convolutions(
     coordinate_init: CoordinateInit,
     coordinate_scale: CoordinateScale = 1.0,
 ) -> None:
-    """Replace the first or all convolutions of a network in place, with new weights."""
+    """Replace the first or all convolutions of a network in place, with new weights.
+
+    With ``coordinate_init="separate"`` the image's part keeps the weights that were there, and the
+    global random generator its place.
+    """
     found = [
         (parent, name, child)
         for parent in network.modules()
         for name, child in parent.named_children()
         if isinstance(child, nn.Conv2d)
     ]
+    is_separate = coordinate_init == "separate"
     for parent, name, conv in found[:1] if where == "first" else found:
-        new = layer(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,  # type: ignore[arg-type]
-            conv.stride,  # type: ignore[arg-type]
-            conv.padding,  # type: ignore[arg-type]
-            with_r=with_r,
-            coordinate_init=coordinate_init,
-            coordinate_scale=coordinate_scale,
-        )
+        with stream_of_its_own() if is_separate else nullcontext():
+            new = layer(
+                conv.in_channels,
+                conv.out_channels,
+                conv.kernel_size,  # type: ignore[arg-type]
+                conv.stride,  # type: ignore[arg-type]
+                conv.padding,  # type: ignore[arg-type]
+                with_r=with_r,
+                coordinate_init=coordinate_init,
+                coordinate_scale=coordinate_scale,
+            )
+        if is_separate:
+            copy_plain_(new, conv)
         setattr(parent, name, new)
 
 
-def keep_zero_coordinates(
-    module: nn.Module, function: Callable[[nn.Module], Any], coordinate_init: CoordinateInit
+def apply_initializer(
+    apply: Callable[[Callable[[nn.Module], Any]], Any],
+    module: nn.Module,
+    function: Callable[[nn.Module], Any],
+    coordinate_init: CoordinateInit,
 ) -> None:
-    """Make coordinate weights zero again after a policy has initialised all weights its own way.
+    """Apply a function to a network's modules; coordinates stay as ``coordinate_init`` has them.
 
     stable-baselines3's actor-critic policies pass `BasePolicy.init_weights` to ``module.apply``
-    when they are built. Every other function that is applied leaves the weights alone here.
+    when they are built, and initialise all weights their own way. Every other function that is
+    applied leaves the weights alone here.
+
+    Args:
+        apply: `nn.Module.apply` of the network.
+        module: the network.
+        function: what is applied.
+        coordinate_init: of the network's layers.
     """
-    is_initialising = isinstance(function, partial) and function.func is BasePolicy.init_weights
-    if coordinate_init == "zero" and is_initialising:
-        zero_coordinate_weights_(module)
+    is_initializing = isinstance(function, partial) and function.func is BasePolicy.init_weights
+    if not is_initializing:
+        apply(function)
+    elif coordinate_init == "separate":
+        apply(partial(_initialize, initialize=function))
+    else:
+        apply(function)
+        if coordinate_init == "zero":
+            zero_coordinate_weights_(module)
+
+
+def _initialize(module: nn.Module, initialize: Callable[[nn.Module], Any]) -> None:
+    if isinstance(module, CoordConv2d | ConstantConv2d):
+        initialize_separately_(module, initialize)
+    else:
+        initialize(module)

@@ -8,7 +8,7 @@ batch: the second term is computed once, on a batch of one, and added as a map o
 # No postponed annotations here: torch.fx writes those of `forward` into its graphs as they are.
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +22,12 @@ from rl_coordconv.layers.functional import (
     extra_channels,
 )
 from rl_coordconv.layers.names import public
+from rl_coordconv.layers.separate import initialize_separately_
 
 # A call in `forward` becomes one node of a graph; the name has to be known where it is called.
 torch.fx.wrap("conv2d_with_extra_channels")
 
-ExtraInit = Literal["default", "zero"]
+ExtraInit = Literal["default", "zero", "separate"]
 ExtraScale = float | Literal["kernel"]
 
 
@@ -115,7 +116,9 @@ class ExtraChannelConv2d(nn.Conv2d):
         return image_weight, self._map(size, weight.device, weight.dtype, extra_weight, self.bias)
 
     def reset_parameters(self) -> None:
-        """Initialise as `nn.Conv2d` does; the coordinate weights as the rest, or to zero."""
+        """Initialise as `nn.Conv2d` does; the coordinate weights as ``coordinate_init`` says."""
+        if self.coordinate_init == "separate":
+            return initialize_separately_(self, nn.Conv2d.reset_parameters)
         super().reset_parameters()
         if self.coordinate_init == "zero":
             with torch.no_grad():
@@ -261,9 +264,12 @@ class CoordConv2d(ExtraChannelConv2d):
         bias: as `nn.Conv2d`.
         padding_mode: as `nn.Conv2d`.
         with_r: whether there is a third channel, the distance from the centre.
-        coordinate_init: ``"default"`` initialises the coordinate weights as the rest,
-            ``"zero"`` to zero. stable-baselines3 re-initialises every convolution afterwards; call
-            `zero_coordinate_weights_` on the finished policy there.
+        coordinate_init: ``"default"`` initialises the whole weight as one convolution's;
+            ``"separate"`` the image's part and the bias as those of a convolution without
+            coordinates, with the same random numbers, and the coordinates' part beside them;
+            ``"zero"`` as ``"default"``, then the coordinates' part to zero. stable-baselines3's
+            policies re-initialise every convolution afterwards; the extractors see to it there,
+            elsewhere call `zero_coordinate_weights_` on the finished policy.
         coordinate_scale: what the coordinates, -1 to 1, are multiplied by; ``"kernel"`` stands for
             one over the kernel's area. All weights of a kernel see nearly the same coordinate, so
             that an optimiser with a step per weight, like Adam or RMSprop, moves the output as
@@ -320,12 +326,12 @@ def _check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:
         )
     if not isinstance(with_r, bool):
         raise InputError(f"with_r={with_r!r} is neither True nor False")
-    if coordinate_init not in ("default", "zero"):
-        nearest = closest(str(coordinate_init), ("default", "zero"), most=1)
+    allowed = get_args(ExtraInit)
+    if coordinate_init not in allowed:
+        nearest = closest(str(coordinate_init), allowed, most=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(
-            f"unknown coordinate_init {coordinate_init!r}{hint} (allowed: 'default', 'zero')"
-        )
+        names = ", ".join(map(repr, allowed))
+        raise InputError(f"unknown coordinate_init {coordinate_init!r}{hint} (allowed: {names})")
 
 
 def check_scale(scale: object) -> None:

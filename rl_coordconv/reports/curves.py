@@ -22,6 +22,7 @@ COLOURS = {
     "cnn": "#4c5b6b",
     "coordconv": "#d1551f",
     "coordconv-all": "#8f2d56",
+    "coordconv-paper": "#e0a458",
     "placebo": "#9aa5b1",
     "impala": "#2f6690",
     "impala-coordconv": "#3a9d5d",
@@ -125,16 +126,16 @@ def _panels(count: int) -> tuple[Any, Any]:
 
 
 def _arm(curve: Curve) -> tuple[str, str]:
-    return curve.config.extractor, curve.precision or ""
+    return curve.config.network[0], curve.precision or ""
 
 
 def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
-    extractors = {curve.config.extractor for curve in curves}
+    extractors = {curve.config.network[0] for curve in curves}
     formats = {curve.precision for curve in curves}
     by_precision = len(extractors) == 1 and len(formats) > 1
     for curve in sorted(curves, key=lambda curve: (*_arm(curve), curve.config.seed)):
         config = curve.config
-        name = f"{config.extractor}, {curve.precision}" if by_precision else config.extractor
+        name = f"{config.extractor}, {curve.precision}" if by_precision else config.network[0]
         colour = (PRECISION_COLOURS if by_precision else COLOURS).get(_arm(curve)[by_precision])
         axis.plot(
             curve.steps / 1e6,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv.agents.presets import A2CPreset, AgentPreset, PPOPreset
 from rl_coordconv.envs import Protocol
 from rl_coordconv.errors import InputError
+from rl_coordconv.extractors.registry import from_format_1
 from rl_coordconv.files import write_text
 from rl_coordconv.validation import read_yaml, validate
 
@@ -39,7 +40,8 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
+    """1 was written before `coordconv-paper`, when ``coordconv`` meant that; see `network`."""
     game: str
     """The game's name as in Gymnasium's ids, for example ``MsPacman`` or ``Aim``."""
     extractor: str
@@ -57,6 +59,13 @@ class RunConfig(BaseModel):
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property
+    def network(self) -> tuple[str, dict[str, Any]]:
+        """The extractor's name and options in today's words, whatever version wrote the file."""
+        if self.format_version == 1:
+            return from_format_1(self.extractor, self.extractor_kwargs)
+        return self.extractor, dict(self.extractor_kwargs)
+
+    @property
     def total_timesteps(self) -> int:
         """Agent steps to train for, over all environments together."""
         return self.preset.n_timesteps
@@ -71,6 +80,8 @@ class RunConfig(BaseModel):
         identity = self.model_dump(mode="json", exclude={"device", "evaluation"})
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
+        if from_format_1(self.extractor, self.extractor_kwargs) == self.network:
+            identity["format_version"] = 1  # and those whose extractor's name means what it did
         text = json.dumps(identity, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -148,7 +148,10 @@ def test_what_the_description_says(tmp_path):
     assert said["format_version"] == 1
     assert said["algorithm"] == "PPO"
     assert said["features_extractor"] == "rl_coordconv.extractors.CoordConvCNN"
-    assert said["features_extractor_kwargs"] == {"where": "all", "features_dim": 16}
+    assert said["features_extractor_kwargs"] == {
+        "where": "all", "features_dim": 16,
+        "coordinate_scale": "kernel", "coordinate_init": "separate",
+    }  # fmt: skip
     assert said["net_arch"] == []
     assert said["share_features_extractor"] is True
     assert said["actions"] == 5

@@ -158,7 +158,7 @@ def test_two_arms_differ_by_the_extra_weights_and_nothing_else(name):
 
 
 def test_sb3s_orthogonal_initialisation_reaches_the_coordinate_weights():
-    weight = agent("coordconv").policy.features_extractor.cnn[0].weight.detach()
+    weight = agent("coordconv-paper").policy.features_extractor.cnn[0].weight.detach()
     rows = weight.flatten(1)
     assert torch.allclose(rows @ rows.T, 2 * torch.eye(32), atol=1e-4)  # gain sqrt(2)
 

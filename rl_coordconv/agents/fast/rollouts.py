@@ -214,8 +214,10 @@ class DeviceRolloutBuffer(RolloutBuffer):
             Schulman et al. 2016 (arXiv 1506.02438); the operations and their order are SB3's.
         """
         if self.generator_ready and self.n_envs > 1:
-            raise ValueError("returns cannot be computed any more: the rollout has been read (`get`), "
-                             "which flattens its arrays; do it before the update")  # fmt: skip
+            raise ValueError(
+                "returns cannot be computed after `get` has read the rollout, which flattens "
+                "its arrays; compute them before the update"
+            )
         starts = np.concatenate([self.episode_starts[1:], np.asarray(dones, np.float32)[None]])
         inputs = (
             self._values,

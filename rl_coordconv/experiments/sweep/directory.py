@@ -59,7 +59,7 @@ class SweepDirectory:
     def _compare(self, config: SweepConfig, mix: bool) -> list[str]:
         if not self.config_file.exists():
             return []
-        before = SweepConfig.load(self.config_file)
+        before = SweepConfig.load_kept(self.config_file)
         if before == config:
             return []
         planned = {run.name for run in config.runs()}
@@ -98,6 +98,7 @@ class SweepDirectory:
 
 def _describe_changes(before: SweepConfig, after: SweepConfig) -> str:
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    return "; ".join(
-        f"{name} was {old[name]}, is {new[name]}" for name in new if old[name] != new[name]
-    )
+    changes = [f"{name} was {old[name]}, is {new[name]}" for name in new if old[name] != new[name]]
+    if before.format_version == 1:
+        changes[0] = "it is from a version whose coordconv is called coordconv-paper now"
+    return "; ".join(changes)

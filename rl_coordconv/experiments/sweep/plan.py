@@ -29,6 +29,8 @@ class SweepConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    format_version: Literal[1, 2] = 2
+    """As a run's: 1 where ``coordconv`` meant ``coordconv-paper``."""
     suite: str | None = None
     """A suite's name or a path to one's own; instead of ``games``."""
     games: Names = ()
@@ -72,6 +74,17 @@ class SweepConfig(BaseModel):
         if not path.is_file():
             raise InputError(f"the sweep's file {path} does not exist")
         return cls.build(read_yaml(path), str(path))
+
+    @classmethod
+    def load_kept(cls, path: Path) -> SweepConfig:
+        """Read the description that a sweep's directory keeps; before format 2 it told no format.
+
+        Raises:
+            InputError: as `load`.
+        """
+        kept = cls.load(path)
+        is_told = "format_version" in kept.model_fields_set
+        return kept if is_told else kept.model_copy(update={"format_version": 1})
 
     def runs(self) -> list[RunConfig]:
         """Return every run's configuration: seed by seed, so that early results compare all arms.
@@ -134,7 +147,7 @@ class SweepConfig(BaseModel):
             protocol=protocol,
             eval_episodes=self.eval_episodes,
             initialization=self.initialization,
-        )
+        ).model_copy(update={"format_version": self.format_version})
 
 
 _ADAPTER: TypeAdapter[SweepConfig] = TypeAdapter(SweepConfig)

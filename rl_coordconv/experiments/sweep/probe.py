@@ -66,8 +66,9 @@ def one_of_each_arm(configs: Sequence[RunConfig]) -> list[RunConfig]:
     found: dict[tuple[str, ...], RunConfig] = {}
     for config in configs:
         images = config.game if config.protocol is None else config.protocol.model_dump_json()
-        options = repr(sorted(config.extractor_kwargs.items()))
-        found.setdefault((config.agent, config.extractor, options, images), config)
+        extractor, options = config.network
+        network = repr(sorted(options.items()))
+        found.setdefault((config.agent, extractor, network, images), config)
     return list(found.values())
 
 
@@ -104,13 +105,14 @@ def _choose(config: RunConfig) -> tuple[Any, str]:
     changes: dict[str, Any] = {"n_envs": 1}
     if isinstance(config.preset, PPOPreset):
         changes["n_steps"] = config.preset.batch_size  # a rollout that minibatches divide
+    extractor, options = config.network
     env = make_vec_env(config.game, 1, protocol=config.protocol, num_threads=1)
     try:
         model = build_agent(
             config.preset.model_copy(update=changes),
             env,
-            extractor=config.extractor,
-            extractor_kwargs=config.extractor_kwargs,
+            extractor=extractor,
+            extractor_kwargs=options,
             seed=config.seed,
             device=str(resolve_device(config.device)),
             paired_seed=config.seed if config.initialization == "paired" else None,

@@ -56,6 +56,18 @@ def test_it_hands_out_the_same_minibatches_in_the_same_order(batch_size):
             torch.testing.assert_close(ours, stock, rtol=1e-6, atol=1e-7, check_stride=False)
 
 
+def test_returns_cannot_be_computed_after_it_was_read():
+    for cls in (DeviceRolloutBuffer, RolloutBuffer):
+        buffer = fill(cls)
+        list(buffer.get())
+        with pytest.raises(ValueError, match="broadcast|after `get`"):
+            buffer.compute_returns_and_advantage(torch.zeros(ENVS, 1), np.zeros(ENVS, bool))
+    with pytest.raises(ValueError, match="after `get` has read the rollout"):
+        mine = fill(DeviceRolloutBuffer)
+        list(mine.get())
+        mine.compute_returns_and_advantage(torch.zeros(ENVS, 1), np.zeros(ENVS, bool))
+
+
 def test_minibatches_are_the_same_with_whole_numbers_for_actions():
     buffer = fill(DeviceRolloutBuffer)
     np.random.seed(3)
