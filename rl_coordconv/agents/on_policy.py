@@ -142,9 +142,11 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         callback.on_rollout_start()
         collector = Collector(self, env, rollout_buffer, callback)
         collection = PipelinedCollection(collector) if may_pipeline(collector) else collector
-        if not collection.collect(n_rollout_steps):
+        goes_on = collection.collect(n_rollout_steps)
+        activations = collector.decider.take_activations()
+        if not goes_on:
             return False
-        rollout_buffer.activations = collector.decider.activations
+        rollout_buffer.activations = activations
         self._finish_rollout(collector)
         callback.on_rollout_end()
         return True

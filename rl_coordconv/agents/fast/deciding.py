@@ -15,6 +15,7 @@ from rl_coordconv.agents.fast.network import Evaluate, sample
 from rl_coordconv.agents.fast.structure import Layout, Values
 
 if TYPE_CHECKING:
+    from rl_coordconv.agents.fast.activations import RolloutActivations
     from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
 
 
@@ -80,6 +81,15 @@ class Decider:
         """
         net: Any = self._policy.action_net
         return net.weight.new_empty(self._model.n_envs, net.out_features).exponential_()
+
+    def take_activations(self) -> RolloutActivations | None:
+        """Hand over what was kept; afterwards nothing is.
+
+        The two hold each other. Left together after a rollout, they and their copies of the weights
+        would wait for the garbage collector.
+        """
+        kept, self.activations = self.activations, None
+        return kept
 
     @torch.no_grad()
     def decide(self, images: Tensor, observations: Tensor, noise: Tensor | None = None) -> Decision:

@@ -1,11 +1,17 @@
-"""Freed memory that stays with the process."""
+"""What stays with the process, and what does not."""
 
+import gc
 import os
 import platform
 import subprocess
 import sys
 
 import pytest
+from images_env import make_blinking
+
+from rl_coordconv.agents import A2C, PPO
+from rl_coordconv.agents.fast.deciding import Decider
+from rl_coordconv.agents.fast.network import FastNetwork
 
 COUNT = """
 import resource, sys, torch
@@ -35,3 +41,21 @@ def test_large_blocks_are_not_fetched_again(settings, kept):
     assert answer == kept
     # 60 blocks of 8 MB are 117,000 pages; kept, a few blocks' worth may still be new.
     assert int(faults) < 6_000 or kept == "False"
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("cls", [A2C, PPO])
+def test_rollouts_leave_nothing_to_the_garbage_collector(cls, goes_on):
+    """Each holds copies of the weights: uncollected, they came to 100 MiB."""
+    env = make_blinking()
+    model = cls("CnnPolicy", env, n_steps=16, device="cpu", precision="fp32")
+    assert model.slow_reason is None
+    gc.collect()
+    gc.disable()
+    try:
+        model.learn(3 * 16 * env.num_envs, callback=lambda *_: goes_on)
+        left = [type(each).__name__ for each in gc.get_objects()
+                if type(each) in (Decider, FastNetwork)]  # fmt: skip
+    finally:
+        gc.enable()
+    assert left == []
