@@ -6,6 +6,17 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def logs(tmp_path_factory):
+    """stable-baselines3 makes a folder in the system's own for every training that names none."""
+    before = os.environ.get("SB3_LOGDIR")
+    os.environ["SB3_LOGDIR"] = str(tmp_path_factory.mktemp("sb3"))
+    yield
+    os.environ.pop("SB3_LOGDIR")
+    if before is not None:
+        os.environ["SB3_LOGDIR"] = before
+
+
 @pytest.fixture
 def disk(monkeypatch):
     """Return the list of what is flushed to the disk and renamed, in order, as it comes about.

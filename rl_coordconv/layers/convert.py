@@ -11,7 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
 from rl_coordconv.errors import InputError, closest
-from rl_coordconv.layers.conv import CoordConv2d
+from rl_coordconv.layers.conv import CoordConv2d, ExtraScale
 from rl_coordconv.layers.names import public
 
 Where = Literal["first", "all"]
@@ -19,7 +19,10 @@ Where = Literal["first", "all"]
 
 @public
 def convert_to_coordconv(
-    module: nn.Module, where: Where = "first", with_r: bool = False
+    module: nn.Module,
+    where: Where = "first",
+    with_r: bool = False,
+    coordinate_scale: ExtraScale = 1.0,
 ) -> nn.Module:
     """Replace a network's `nn.Conv2d` layers by `CoordConv2d`, weights kept, coordinates at zero.
 
@@ -39,12 +42,13 @@ def convert_to_coordconv(
         where: ``"first"`` for the first convolution in the order of registration (the order of
             ``module.modules()``, which is not always the order of computation), or ``"all"``.
         with_r: whether the new layers also see the distance from the centre.
+        coordinate_scale: as `CoordConv2d`; ``"kernel"`` before learning with Adam or RMSprop.
 
     Returns:
         The network; where it is itself a single `nn.Conv2d`, the layer that replaces it.
 
     Raises:
-        InputError: an unknown ``where``, no convolution to convert, or one that cannot be: with
+        InputError: an unknown ``where`` or no ``coordinate_scale``, no convolution to convert, or one that cannot be: with
             groups, with lazy or parametrised weights, or a subclass with behaviour of its own.
             Nothing is changed then.
     """
@@ -58,7 +62,7 @@ def convert_to_coordconv(
         raise InputError(f"{type(module).__name__} has no nn.Conv2d to convert")
     for name, layer in chosen:
         _check_convertible(name, layer)
-    replacements = {id(layer): _converted(layer, with_r) for _, layer in chosen}
+    replacements = {id(layer): _converted(layer, with_r, coordinate_scale) for _, layer in chosen}
     if id(module) in replacements:
         return replacements[id(module)]
     for parent in list(module.modules()):
@@ -90,7 +94,7 @@ def _check_convertible(name: str, layer: nn.Conv2d) -> None:
         raise InputError(f"layer {name!r} cannot be converted: {reason}")
 
 
-def _converted(layer: nn.Conv2d, with_r: bool) -> CoordConv2d:
+def _converted(layer: nn.Conv2d, with_r: bool, coordinate_scale: ExtraScale) -> CoordConv2d:
     new = CoordConv2d(
         layer.in_channels,
         layer.out_channels,
@@ -102,6 +106,7 @@ def _converted(layer: nn.Conv2d, with_r: bool) -> CoordConv2d:
         padding_mode=layer.padding_mode,
         with_r=with_r,
         coordinate_init="zero",
+        coordinate_scale=coordinate_scale,
         device=layer.weight.device,
         dtype=layer.weight.dtype,
     )

@@ -39,6 +39,15 @@ def test_the_converted_network_computes_the_same(where, count, with_r):
         assert layer.weight.grad[:, layer.image_channels :].abs().max() > 0
 
 
+def test_the_scale_reaches_every_converted_layer():
+    net = convert_to_coordconv(network(), "all", coordinate_scale="kernel")
+    for layer in net.modules():
+        if isinstance(layer, CoordConv2d):
+            assert layer.coordinate_scale == pytest.approx(1 / layer.kernel_size[0] ** 2)
+    with pytest.raises(InputError, match="mean 'kernel'"):
+        convert_to_coordconv(network(), coordinate_scale="kernal")
+
+
 def test_a_single_convolution_is_returned_anew():
     conv = nn.Conv2d(3, 8, 3)
     layer = convert_to_coordconv(conv)
