@@ -48,9 +48,9 @@ def convert_to_coordconv(
         The network; where it is itself a single `nn.Conv2d`, the layer that replaces it.
 
     Raises:
-        InputError: an unknown ``where`` or no ``coordinate_scale``, no convolution to convert, or one that cannot be: with
-            groups, with lazy or parametrised weights, or a subclass with behaviour of its own.
-            Nothing is changed then.
+        InputError: an unknown ``where``, a ``coordinate_scale`` that is not possible, no
+            convolution to convert, or one that cannot be: with groups, with lazy or parametrised
+            weights, or a subclass with behaviour of its own. Nothing is changed then.
     """
     if where not in ("first", "all"):
         nearest = closest(str(where), ("first", "all"), most=1)

@@ -1,5 +1,7 @@
 """Converting existing networks."""
 
+import math
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def test_the_scale_reaches_every_converted_layer():
     net = convert_to_coordconv(network(), "all", coordinate_scale="kernel")
     for layer in net.modules():
         if isinstance(layer, CoordConv2d):
-            assert layer.coordinate_scale == pytest.approx(1 / layer.kernel_size[0] ** 2)
+            assert layer.coordinate_scale == pytest.approx(1 / math.prod(layer.kernel_size))
     with pytest.raises(InputError, match="mean 'kernel'"):
         convert_to_coordconv(network(), coordinate_scale="kernal")
 
