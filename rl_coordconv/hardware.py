@@ -13,6 +13,7 @@ from pathlib import Path
 from rl_coordconv.errors import InputError, shown
 
 _OPENMP_NAMES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+_OPENMP_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 _SPINS = "10000"
 """A quarter of a millisecond where a spin takes 25 ns: longer than the pauses inside an update."""
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -118,6 +119,11 @@ def limit_openmp_spinning() -> None:
     is_decided = any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"))
     if "torch" not in sys.modules and not is_decided:
         os.environ["GOMP_SPINCOUNT"] = _SPINS
+
+
+def openmp_spins() -> bool:
+    """Tell whether OpenMP's threads wait actively as long as they like, which is milliseconds."""
+    return not any(name in os.environ for name in _OPENMP_WAITING)
 
 
 @contextmanager

@@ -40,6 +40,19 @@ def test_openmps_spinning_is_limited_where_nobody_else_decides(before, settings,
     assert result.stdout.split() == shown
 
 
+@pytest.mark.parametrize(
+    ("name", "spins"),
+    [(None, True), ("GOMP_SPINCOUNT", False), ("OMP_WAIT_POLICY", False), ("KMP_BLOCKTIME", False),
+     ("OMP_NUM_THREADS", True)],
+)  # fmt: skip
+def test_threads_spin_unless_somebody_has_decided(name, spins, monkeypatch):
+    for other in hardware._OPENMP_NAMES:
+        monkeypatch.delenv(other, raising=False)
+    if name:
+        monkeypatch.setenv(name, "1")
+    assert hardware.openmp_spins() is spins
+
+
 def test_the_settings_in_force_are_told(monkeypatch):
     for name in hardware._OPENMP_NAMES:
         monkeypatch.delenv(name, raising=False)

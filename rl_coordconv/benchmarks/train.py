@@ -6,7 +6,7 @@ import multiprocessing
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -62,6 +62,8 @@ class TrainBenchmarkConfig:
     """Whether ours replays the heavy parts as CUDA graphs."""
     stock: bool = True
     """Whether stable-baselines3's own is measured as well."""
+    own_script: bool = False
+    """Whether ours is measured a second time as a script of one's own would run it."""
 
 
 def main(config: TrainBenchmarkConfig) -> None:
@@ -110,7 +112,9 @@ def _candidates(
             check_sb3_env()
             yield Candidate(config.game, preset, extractor, None, threads)
         for precision in config.precisions:
-            yield Candidate(config.game, preset, extractor, precision, threads, config.cuda_graphs)
+            for in_script in (False, True) if config.own_script else (False,):
+                yield Candidate(config.game, preset, extractor, precision, threads,
+                                config.cuda_graphs, in_script)  # fmt: skip
 
 
 def _limits(
@@ -156,7 +160,8 @@ def _workers(candidates: list[Candidate]) -> Iterator[dict[str, Connection]]:
             ours, theirs = context.Pipe()
             process = context.Process(target=serve, args=(candidate, theirs), daemon=True)
             # Ours as `train_atari.py` runs it, stable-baselines3's as a script of its own would.
-            with openmp_as_it_comes() if candidate.precision is None else nullcontext():
+            is_plain = candidate.precision is None or candidate.in_script
+            with openmp_as_it_comes() if is_plain else nullcontext():
                 process.start()
             theirs.close()
             connections[candidate.name] = ours
@@ -192,15 +197,14 @@ def _speed_table(
     first = candidates[0].extractor
     for candidate in candidates:
         name, mine = candidate.name, speeds[candidate.name]
-        peer = Candidate(candidate.game, candidate.preset, first, candidate.precision,
-                         candidate.threads).name  # fmt: skip
+        peer = replace(candidate, extractor=first, in_script=False).name
         limit = limits.get((candidate.extractor, candidate.precision))
         median = statistics.median(mine)
         table.add_row(
             name,
             f"{median:,.0f}",
             "" if stock is None or name == stock else str(ratio(mine, speeds[stock])),
-            "" if candidate.extractor == first else str(ratio(mine, speeds[peer])),
+            "" if name in (peer, stock) else str(ratio(mine, speeds[peer])),
             "" if limit is None else f"{median / limit:.0%} of {limit:,.0f}",
             f"{max(one.peak_mib for one in results[name]):,.0f}",
         )

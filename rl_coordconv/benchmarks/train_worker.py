@@ -38,13 +38,16 @@ class Candidate:
     """None trains stable-baselines3's own agent on its own environments."""
     threads: int
     cuda_graphs: bool = False
+    in_script: bool = False
+    """Whether it runs as in somebody's own script, without what the command line sets."""
 
     @property
     def name(self) -> str:
         """How the table calls it."""
         if self.precision is None:
             return f"SB3, {self.extractor}"
-        return f"ours, {self.extractor}, {self.precision}"
+        where = ", own script" if self.in_script else ""
+        return f"ours, {self.extractor}, {self.precision}{where}"
 
 
 @dataclass(frozen=True)

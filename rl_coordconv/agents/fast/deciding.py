@@ -13,6 +13,7 @@ from torch import Tensor
 from rl_coordconv.agents.fast.eligibility import why_not_fast
 from rl_coordconv.agents.fast.network import Evaluate, sample
 from rl_coordconv.agents.fast.structure import Layout, Values
+from rl_coordconv.agents.fast.threads import Inference
 
 if TYPE_CHECKING:
     from rl_coordconv.agents.fast.activations import RolloutActivations
@@ -45,6 +46,7 @@ class Decider:
 
     def __init__(self, model: FastOnPolicyAlgorithm, *, is_watched: bool) -> None:
         self._model, self._is_watched = model, is_watched
+        self._inference = Inference(model.device)
         self._prepare()
         self.activations = self._model._new_activations(self)
         """What the network computes, if the update can use it; None once the policy changes."""
@@ -100,6 +102,10 @@ class Decider:
             observations: the same in stable-baselines3's layout.
             noise: (n, actions), a part of `draw_noise`; None draws it.
         """
+        with self._inference.threads():
+            return self._decide(images, observations, noise)
+
+    def _decide(self, images: Tensor, observations: Tensor, noise: Tensor | None) -> Decision:
         if not self.is_current(closely=not self._is_watched):
             self._prepare()
         if self._evaluate is None:
