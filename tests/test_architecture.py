@@ -19,7 +19,7 @@ ALLOWED = {
     "extractors": {"layers"},
     "tasks": {"layers"},
     "agents": {"layers", "extractors"},
-    "runs": {"agents", "envs"},
+    "runs": {"agents", "envs", "extractors"},
     "experiments": {"layers", "extractors", "agents", "envs", "runs"},
     "reports": {"runs", "envs", "statistics"},
     "benchmarks": {"layers", "extractors", "envs", "agents", "runs"},

@@ -81,7 +81,7 @@ def run(argv: list[str]) -> int:
         profile=arguments.profile,
         precision=_changed_precision(arguments),
     )
-    console.print(describe_run(directory))
+    console.print(describe_run(directory, encoding=console.encoding))
     return code
 
 

@@ -9,7 +9,9 @@ from statistics import fmean
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.experiments.evaluate import Ablation
 from rl_coordconv.experiments.progress import format_seconds
+from rl_coordconv.experiments.sketch import sketch_curve
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, Status
+from rl_coordconv.runs.episodes import read_episodes
 
 
 def describe_start(run: RunDirectory) -> str:
@@ -23,12 +25,18 @@ def describe_start(run: RunDirectory) -> str:
     return f"{title}: was {status.state}; going on from its last checkpoint in {run.path}"
 
 
-def describe_run(run: RunDirectory) -> str:
-    """Say what a run reached, and where the model and the curves are."""
+def describe_run(run: RunDirectory, *, encoding: str = "utf-8") -> str:
+    """Say what a run reached, show how it got there, and tell where the model and the curves are.
+
+    Args:
+        run: the run.
+        encoding: of the terminal that will show it.
+    """
     status = run.status()
     lines = ["", f"{_title(run.config())}: {status.state}, {_effort(status)}"]
     if (evaluation := Evaluation.load(run.evaluation_file)) is not None:
         lines.append(describe_evaluation(evaluation))
+    lines += _curve(run, encoding)
     python = _shortened(Path(sys.executable))
     tools = f"{python} -m"
     lines += [f"  model     {run.model_file}"]
@@ -38,6 +46,19 @@ def describe_run(run: RunDirectory) -> str:
     else:
         lines += [f"  go on     {tools} rl_coordconv train --resume {run.path}"]
     return "\n".join(lines)
+
+
+def _curve(run: RunDirectory, encoding: str) -> list[str]:
+    config, episodes = run.config(), read_episodes(run.episodes_file)
+    scores = reference_scores().get(config.game)
+    drawn = sketch_curve(
+        episodes.steps,
+        episodes.returns,
+        config.total_timesteps,
+        floor=scores.random if scores else None,
+        encoding=encoding,
+    )
+    return ["  training games, mean raw score:", *drawn] if drawn else []
 
 
 def describe_evaluation(evaluation: Evaluation) -> str:

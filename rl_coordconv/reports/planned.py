@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from rl_coordconv.envs import find_game, load_suite
 from rl_coordconv.errors import InputError, UnknownNameError
-from rl_coordconv.extractors.registry import from_format_1
 from rl_coordconv.reports.results import arm_name
+from rl_coordconv.runs.config import network_of
 from rl_coordconv.validation import read_yaml
 
 Planned = tuple[str, str, str, int]
@@ -43,15 +42,16 @@ def _planned(plan: dict[str, object]) -> list[Planned]:
         and isinstance(options, dict)
     ):
         raise TypeError("not a sweep's description")
-    now = from_format_1 if plan.get("format_version", 1) == 1 else _unchanged
+    version = plan.get("format_version", 1)  # before there were two, none was told
     return [
-        (game, Path(agent).stem, arm_name(*now(extractor, options.get(extractor) or {})), seed)
+        (
+            game,
+            Path(agent).stem,
+            arm_name(*network_of(version, extractor, options.get(extractor) or {})),
+            seed,
+        )
         for game in games
         for agent in agents
         for extractor in extractors
         for seed in range(seeds)
     ]
-
-
-def _unchanged(extractor: str, options: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
-    return extractor, options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,15 @@ MAX_ENVS = 1024
 """Environments side by side, for the same reason."""
 MAX_EPISODES = 100_000
 """Whole games of an evaluation."""
+
+
+def network_of(
+    format_version: object, extractor: str, options: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the extractor's name and options in today's words, from a file of any format."""
+    if format_version == 1:
+        return from_format_1(extractor, options)
+    return extractor, dict(options)
 
 
 class EvaluationConfig(BaseModel):
@@ -61,9 +71,7 @@ class RunConfig(BaseModel):
     @property
     def network(self) -> tuple[str, dict[str, Any]]:
         """The extractor's name and options in today's words, whatever version wrote the file."""
-        if self.format_version == 1:
-            return from_format_1(self.extractor, self.extractor_kwargs)
-        return self.extractor, dict(self.extractor_kwargs)
+        return network_of(self.format_version, self.extractor, self.extractor_kwargs)
 
     @property
     def total_timesteps(self) -> int:
@@ -80,7 +88,7 @@ class RunConfig(BaseModel):
         identity = self.model_dump(mode="json", exclude={"device", "evaluation"})
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
-        if from_format_1(self.extractor, self.extractor_kwargs) == self.network:
+        if network_of(1, self.extractor, self.extractor_kwargs) == self.network:
             identity["format_version"] = 1  # and those whose extractor's name means what it did
         text = json.dumps(identity, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
