@@ -28,7 +28,7 @@ class TrainArguments:
     """The game: Pong, MsPacman, ms_pacman, ALE/Pong-v5, ..., or Aim, a small one in which position
     is all that matters. Needed unless --resume is given."""
     extractor: str = "coordconv"
-    """cnn, coordconv, coordconv-all, placebo, impala or impala-coordconv."""
+    """cnn, coordconv, coordconv-all, coordconv-paper, placebo, impala or impala-coordconv."""
     extractor_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
