@@ -231,7 +231,8 @@ class GenericBody:
     """Any other extractor: called as it is, on scaled images, in bf16 under autocast.
 
     Only an extractor whose modules are all known gets its images with the channels last: another
-    one may look at their layout (``.view(n, -1)``), or draw random numbers in its order.
+    one may look at their layout (``.view(n, -1)``), or draw random numbers in its order. It gets
+    stable-baselines3's: that of the environments where it acts, contiguous where it learns.
 
     Args:
         extractor: a features extractor of images.
@@ -248,7 +249,9 @@ class GenericBody:
 
     def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
         """Return the features, (N, features)."""
-        pixels = self._convert(images)
+        return self._features(self._convert(images))
+
+    def _features(self, pixels: Tensor) -> Tensor:
         if self._dtype is not torch.bfloat16:
             features: Tensor = self._extractor(pixels)
             return features
@@ -263,8 +266,22 @@ class GenericBody:
         else:
             # Not `contiguous`: of one channel it leaves strides that say "channels last" to torch.
             floats = torch.empty(images.shape, dtype=dtype, device=images.device).copy_(images)
+        return self._scaled(floats)
+
+    def _scaled(self, floats: Tensor) -> Tensor:
         return floats.div_(MAX_PIXEL) if self._scale != 1 else floats
 
     def frozen(self) -> FrozenBody:
-        """Return the same, not differentiable."""
+        """Return the same, not differentiable; an unknown extractor's images keep their layout."""
+        if not self._channels_last:
+            return self._frozen_as_given()
         return torch.no_grad()(lambda images, kept=None: self(images))
+
+    def _frozen_as_given(self) -> FrozenBody:
+        dtype = torch.promote_types(self._dtype, torch.float32)
+
+        @torch.no_grad()
+        def features(images: Tensor, kept: Activations | None = None) -> Tensor:
+            return self._features(self._scaled(images.to(dtype)))
+
+        return features

@@ -111,8 +111,9 @@ class Decider:
         if self._evaluate is None:
             return Decision(*self._policy(observations))
         if not self.is_known:
-            # Its modules may draw random numbers of their own, before the actions are drawn.
-            log_probs, values = self._evaluate(images, None)
+            # Its modules may look at the images' layout, and draw random numbers of their own in
+            # its order, before the actions are drawn.
+            log_probs, values = self._evaluate(observations, None)
             drawn = torch.empty_like(log_probs).exponential_()
             actions, chosen = sample(log_probs, drawn)
             return Decision(actions, values, chosen)

@@ -1,11 +1,13 @@
 """A rollout in stable-baselines3's order, and what is left out where nobody can notice."""
 
+import networks
 import numpy as np
 import pytest
 import stable_baselines3
 import torch
 import worlds
 from images_env import make_blinking
+from programmes import OURS, STOCK
 from stable_baselines3.common.callbacks import (
     BaseCallback,
     CallbackList,
@@ -165,3 +167,31 @@ def test_the_training_environment_may_be_played_in_between():
         models.append(model)
     mine, stock = (model.rollout_buffer.observations for model in models)
     np.testing.assert_array_equal(mine, stock)
+
+
+class Looking(networks.Small):
+    """An extractor that sees how its images lie in memory, and tolerates any layout."""
+
+    seen: list = []  # noqa: RUF012
+
+    def forward(self, observations):
+        self.seen.append((tuple(observations.shape), observations.stride()))
+        maps = torch.relu(self.conv(observations))
+        return torch.relu(self.last(maps.flatten(1)))
+
+
+@pytest.mark.parametrize("world", ["channels first", "channels last", "one channel"])
+@pytest.mark.parametrize("name", ["a2c", "ppo"])
+def test_an_unknown_extractor_sees_its_images_in_the_layout_that_sb3_shows_it(name, world):
+    seen = []
+    for classes in (STOCK, OURS):
+        options = {"n_steps": 4} | ({"batch_size": 8} if name == "ppo" else {})
+        kwargs = {"features_extractor_class": Looking, "net_arch": []}
+        model = classes[name]("CnnPolicy", worlds.WORLDS[world](), policy_kwargs=kwargs, seed=0,
+                              device="cpu", **options)  # fmt: skip
+        Looking.seen = []
+        model.learn(16)
+        seen.append(Looking.seen)
+    assert model.slow_reason is None
+    assert len(seen[0]) > 8
+    assert seen[1] == seen[0]
