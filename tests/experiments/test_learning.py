@@ -39,7 +39,7 @@ def trained(tmp_path, extractor: str, steps: int) -> tuple[float, float]:
 def test_with_coordinates_a_pooled_network_learns_where_the_target_is(tmp_path):
     seen, unseen = trained(tmp_path, "coordconv", 10_000)
     assert seen > 5 * CHANCE
-    assert unseen > 4 * CHANCE
+    assert unseen > 2.5 * CHANCE  # without coordinates not even 2, see below
 
 
 @pytest.mark.slow

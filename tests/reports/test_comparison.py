@@ -134,7 +134,8 @@ def test_unfinished_runs_count_in_nothing_and_are_named(tmp_path, write_run, wri
 def test_planned_runs_that_are_not_there_are_named(tmp_path, write_arm):
     write_arm(tmp_path / "runs", "cnn", [0, 1])
     (tmp_path / "sweep.yaml").write_text(
-        "games: [Pong, Breakout]\nagents: [ppo]\nextractors: [cnn, coordconv]\nseeds: 2\n"
+        "format_version: 2\ngames: [Pong, Breakout]\nagents: [ppo]\n"
+        "extractors: [cnn, coordconv]\nseeds: 2\n"
     )
     comparison = compared(tmp_path)
     assert len(comparison.left_out) == 6

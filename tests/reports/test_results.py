@@ -172,7 +172,8 @@ def test_wherever_its_files_are_cut_a_run_is_read(tmp_path, write_run):
 
 def test_a_sweeps_plan_is_read(tmp_path):
     (tmp_path / "sweep.yaml").write_text(
-        "games: [pong]\nagents: [ppo]\nextractors: [cnn, coordconv]\nseeds: 2\n"
+        "format_version: 2\ngames: [pong]\nagents: [ppo]\n"
+        "extractors: [cnn, coordconv]\nseeds: 2\n"
         "extractor_kwargs: {coordconv: {with_r: true}}\n"
     )
     arms = ("cnn", "coordconv(with_r=True)")

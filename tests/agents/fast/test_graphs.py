@@ -73,7 +73,7 @@ def test_recorded_it_trains_the_same_weights(cls, extractor, shared):
 
 @pytest.mark.parametrize(
     "options",
-    [{"clip_range_vf": 0.1}, {"target_kl": 1e-5}, {"normalize_advantage": False},
+    [{"clip_range_vf": 0.1}, {"target_kl": 1e-7}, {"normalize_advantage": False},
      {"learning_rate": lambda progress: 1e-3 * progress}, {"max_grad_norm": 0.01},
      {"clip_range": lambda progress: 0.2 * progress}],
     ids=["value clipping", "target KL", "advantages", "learning rate", "gradients", "clip range"],
