@@ -31,8 +31,9 @@ pong: $(VENV)/.installed
 	$(BIN)/python scripts/train_atari.py --game Pong --extractor $(EXTRACTOR) --agent $(AGENT) \
 	    --total-timesteps $(STEPS) --seed $(SEED) --precision $(PRECISION)
 
+# On all cores, one thread each; `$(BIN)/python -m pytest` runs them one after the other.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow

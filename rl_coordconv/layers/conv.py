@@ -338,10 +338,11 @@ def check_scale(scale: object) -> None:
     """Refuse what is no ``coordinate_scale``.
 
     Raises:
-        InputError: neither a positive number nor ``"kernel"``.
+        InputError: neither a positive number that float32 can hold nor ``"kernel"``.
     """
     is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
-    if scale != "kernel" and not (is_number and 0 < scale < math.inf):  # type: ignore[operator]
+    limits = torch.finfo(torch.float32)  # outside, the coordinates would be zero or infinite
+    if scale != "kernel" and not (is_number and limits.tiny <= scale <= limits.max):  # type: ignore[operator]
         nearest = closest(str(scale), ("kernel",), most=1)
         hint = "; did you mean 'kernel'?" if nearest else ""
         raise InputError(

@@ -103,6 +103,7 @@ OPTIONS = [
     ("coordinate_scale=0", "coordinate_scale=0 is not possible"),
     ("coordinate_scale=-1.0", "coordinate_scale=-1.0 is not possible"),
     ("coordinate_scale=.inf", "coordinate_scale=inf is not possible"),
+    ("coordinate_scale=1.0e-320", "coordinate_scale=1e-320 is not possible"),
     ("coordinate_scale=.nan", "coordinate_scale=nan is not possible"),
     ("with_r", "is not of the form KEY=VALUE"),
     ("=1", "is not of the form KEY=VALUE"),
