@@ -44,7 +44,8 @@ class _Stored:
 
     On the CPU the array is a view: what is written into it is in the buffer. Elsewhere it is a
     copy; assign the whole array to change the buffer. After `get`, as in stable-baselines3, the
-    environments of a rollout follow each other in one axis; that array is a copy as well.
+    environments of a rollout follow each other in one axis; what is written into that array is in
+    the buffer from the next reading on.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -54,17 +55,19 @@ class _Stored:
         if buffer is None:
             return self
         buffer._share()
-        array = buffer._as_sb3(self._name, getattr(buffer, self._name)).cpu().numpy()
-        return buffer.swap_and_flatten(array) if buffer.generator_ready else array
+        if buffer.generator_ready:
+            return buffer._flattened_array(self._name)
+        return buffer._as_sb3(self._name, getattr(buffer, self._name)).cpu().numpy()
 
     def __set__(self, buffer: Any, value: NDArray[Any]) -> None:
         target = buffer._as_sb3(self._name, getattr(buffer, self._name))
         buffer.activations = None
-        given = torch.as_tensor(np.ascontiguousarray(value))
+        given = np.ascontiguousarray(value)
         if buffer.generator_ready:
-            count, steps = buffer.n_envs, buffer.buffer_size
-            given = given.reshape(count, steps, *target.shape[2:]).transpose(0, 1)
-        target.copy_(given.reshape(target.shape))
+            buffer._flattened.pop(self._name, None)
+            buffer._put_flattened(self._name, given)
+        else:
+            target.copy_(torch.as_tensor(given).reshape(target.shape))
 
 
 class DeviceRolloutBuffer(RolloutBuffer):
@@ -102,6 +105,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         n_envs: int = 1,
     ) -> None:
         self._is_allocated = self._is_shared = False
+        self._flattened: dict[str, NDArray[Any]] = {}
         self.activations: RolloutActivations | None = None
         """What the network computed from these images when it decided, if that was kept."""
         self.graphs: Graphs | None = None
@@ -119,6 +123,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.rewards = np.zeros(size, dtype=np.float32)
         self.episode_starts = np.zeros(size, dtype=np.float32)
         self.pos, self.full, self.generator_ready = 0, False, False
+        self._flattened.clear()
         self.activations = None
 
     def _share(self) -> None:
@@ -148,6 +153,24 @@ class DeviceRolloutBuffer(RolloutBuffer):
         if name == "_observations":
             return stored.permute(0, 1, 4, 2, 3)
         return stored.unsqueeze(-1) if name == "_actions" else stored
+
+    def _flattened_array(self, name: str) -> NDArray[Any]:
+        """Return the array, (n_envs x steps, ...), of a rollout that was read: always the same one."""
+        if name not in self._flattened:
+            array = self._as_sb3(name, getattr(self, name)).cpu().numpy()
+            # A copy also where there is but one environment.
+            self._flattened[name] = self.swap_and_flatten(array).copy()
+        return self._flattened[name]
+
+    def _put_flattened(self, name: str, array: NDArray[Any]) -> None:
+        target = self._as_sb3(name, getattr(self, name))
+        given = torch.as_tensor(array).reshape(self.n_envs, self.buffer_size, *target.shape[2:])
+        target.copy_(given.transpose(0, 1))
+
+    def _take_over(self) -> None:
+        """Store what may have been written into the arrays of a rollout that has been read."""
+        for name, array in self._flattened.items():
+            self._put_flattened(name, array)
 
     def images(self, step: int) -> Tensor:
         """Return the place of a step's images, (n_envs, channels, H, W), to be filled."""
@@ -218,6 +241,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
                 "returns cannot be computed after `get` has read the rollout, which flattens "
                 "its arrays; compute them before the update"
             )
+        self._take_over()
         starts = np.concatenate([self.episode_starts[1:], np.asarray(dones, np.float32)[None]])
         inputs = (
             self._values,
@@ -233,6 +257,9 @@ class DeviceRolloutBuffer(RolloutBuffer):
             advantages, returns = self.graphs.call("advantages", estimate, inputs, (gamma, decay))
         self._advantages.copy_(advantages)
         self._returns.copy_(returns)
+        for name in self._flattened.keys() & {"_advantages", "_returns"}:
+            array = self._as_sb3(name, getattr(self, name)).cpu().numpy()
+            self._flattened[name][...] = self.swap_and_flatten(array)
 
     def _upload(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -257,6 +284,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
     def _begin_reading(self) -> int:
         """Return how many steps there are; from now on the arrays are SB3's flattened ones."""
         assert self.full, "the rollout is not complete"
+        self._take_over()
         self.generator_ready = True
         return self.buffer_size * self.n_envs
 

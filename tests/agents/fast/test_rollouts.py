@@ -56,6 +56,49 @@ def test_it_hands_out_the_same_minibatches_in_the_same_order(batch_size):
             torch.testing.assert_close(ours, stock, rtol=1e-6, atol=1e-7, check_stride=False)
 
 
+@pytest.mark.parametrize("field", ["observations", "actions", "values", "log_probs", "advantages",
+                                   "returns"])  # fmt: skip
+def test_what_is_written_into_its_arrays_after_it_was_read_is_read_next(field):
+    """As by a callback at the end of a training, before `train` is called once more."""
+    results = []
+    for cls in (DeviceRolloutBuffer, RolloutBuffer):
+        buffer = fill(cls)
+        list(buffer.get())
+        array = getattr(buffer, field)
+        array[4:] = 1
+        assert getattr(buffer, field) is array
+        np.random.seed(3)
+        (batch,) = buffer.get()
+        results.append([*batch, torch.as_tensor(array)])
+        setattr(buffer, field, np.zeros_like(array))
+        np.random.seed(3)
+        (batch,) = buffer.get()
+        results[-1] += [*batch, torch.as_tensor(getattr(buffer, field))]
+        buffer.reset()
+        results[-1] += [torch.as_tensor(array), torch.as_tensor(getattr(buffer, field))]
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-7, check_stride=False,
+                                   check_dtype=False)  # fmt: skip
+
+
+def test_returns_of_one_environment_can_be_computed_again_after_it_was_read():
+    results = []
+    for cls in (DeviceRolloutBuffer, RolloutBuffer):
+        buffer = cls(STEPS, SPACE, gym.spaces.Discrete(5), device="cpu", n_envs=1)
+        buffer.reset()
+        for step in range(STEPS):
+            buffer.add(np.zeros((1, *SPACE.shape), np.uint8), np.zeros((1, 1), int), np.ones(1),
+                       np.zeros(1), torch.full((1, 1), 0.1 * step), torch.zeros(1))  # fmt: skip
+        buffer.compute_returns_and_advantage(torch.zeros(1, 1), np.zeros(1))
+        list(buffer.get())
+        advantages = buffer.advantages
+        buffer.values[...] = 0.5
+        buffer.compute_returns_and_advantage(torch.zeros(1, 1), np.zeros(1))
+        results.append((advantages.copy(), buffer.returns.copy()))
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine.reshape(theirs.shape), theirs, rtol=1e-6)
+
+
 def test_returns_cannot_be_computed_after_it_was_read():
     for cls in (DeviceRolloutBuffer, RolloutBuffer):
         buffer = fill(cls)
