@@ -155,7 +155,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         return stored.unsqueeze(-1) if name == "_actions" else stored
 
     def _flattened_array(self, name: str) -> NDArray[Any]:
-        """Return the array of a rollout that was read, (n_envs x steps, ...): the same each time."""
+        """Return the array of a rollout that was read, (n_envs x steps, ...): always the same."""
         if name not in self._flattened:
             array = self._as_sb3(name, getattr(self, name)).cpu().numpy()
             # A copy also where there is but one environment.
