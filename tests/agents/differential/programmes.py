@@ -179,7 +179,7 @@ def run(programme, classes):
     except (
         AssertionError,
         AttributeError,
-        IndexError,
+        LookupError,
         RuntimeError,
         TypeError,
         ValueError,
