@@ -128,7 +128,9 @@ def listen(policy):
 
 
 def scale_gradients(policy):
-    first_convolution(policy).weight.register_hook(lambda gradient: gradient * 0.5)
+    weight = first_convolution(policy).weight
+    if weight.requires_grad:  # of a frozen network torch refuses it
+        weight.register_hook(lambda gradient: gradient * 0.5)
 
 
 def patch_forward(policy):
