@@ -11,6 +11,9 @@ AGENT ?= ppo-short
 SEED ?= 0
 PRECISION ?= auto
 
+# On all cores, one thread each; `python -m pytest` alone runs them one after the other.
+ALL_TESTS := -m pytest -n auto --maxprocesses 4 --dist worksteal
+
 # What test-versions tries: oldest, or newest, whatever that is by now.
 VERSIONS ?= oldest
 UPGRADE_oldest := -c constraints-oldest.txt
@@ -31,9 +34,8 @@ pong: $(VENV)/.installed
 	$(BIN)/python scripts/train_atari.py --game Pong --extractor $(EXTRACTOR) --agent $(AGENT) \
 	    --total-timesteps $(STEPS) --seed $(SEED) --precision $(PRECISION)
 
-# On all cores, one thread each; `$(BIN)/python -m pytest` runs them one after the other.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python $(ALL_TESTS)
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
@@ -42,7 +44,7 @@ test-slow: $(VENV)/.installed-dev
 test-versions:
 	$(PYTHON) -m venv .venv-$(VERSIONS)
 	.venv-$(VERSIONS)/bin/python -m pip install --quiet $(UPGRADE_$(VERSIONS)) -e '.[dev]'
-	.venv-$(VERSIONS)/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-$(VERSIONS)/bin/python $(ALL_TESTS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
