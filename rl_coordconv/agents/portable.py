@@ -31,7 +31,7 @@ from rl_coordconv.extractors import (
     PlaceboCNN,
     PooledCNN,
 )
-from rl_coordconv.extractors.earlier import AS_PUBLISHED
+from rl_coordconv.extractors.forms import AS_PUBLISHED
 from rl_coordconv.files import write_bytes, write_text
 from rl_coordconv.version import __version__
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from rl_coordconv.envs import reference_scores
+from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.evaluate import Ablation
 from rl_coordconv.experiments.progress import format_seconds
 from rl_coordconv.experiments.sketch import sketch_curve
@@ -49,7 +50,11 @@ def describe_run(run: RunDirectory, *, encoding: str = "utf-8") -> str:
 
 
 def _curve(run: RunDirectory, encoding: str) -> list[str]:
-    config, episodes = run.config(), read_episodes(run.episodes_file)
+    config = run.config()
+    try:
+        episodes = read_episodes(run.episodes_file)
+    except InputError as error:  # the training is over: a report names it, too
+        return [f"  no learning curve: {error}"]
     scores = reference_scores().get(config.game)
     drawn = sketch_curve(
         episodes.steps,

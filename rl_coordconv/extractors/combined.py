@@ -12,13 +12,13 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, Combine
 from torch import Tensor, nn
 
 from rl_coordconv.errors import InputError
-from rl_coordconv.extractors.earlier import STATE_VERSION, restore_scale
+from rl_coordconv.extractors.forms import ChoosesForm
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.registry import find_extractor
 
 
 @public
-class CoordConvCombinedExtractor(CombinedExtractor):
+class CoordConvCombinedExtractor(ChoosesForm, CombinedExtractor):
     """stable-baselines3's `CombinedExtractor` with the images' network chosen by name.
 
     Example::
@@ -45,8 +45,6 @@ class CoordConvCombinedExtractor(CombinedExtractor):
         InputError: the space is no Dict or has no image, or an image or an option is not allowed.
     """
 
-    _version = STATE_VERSION
-
     def __init__(
         self,
         observation_space: spaces.Dict,
@@ -66,7 +64,7 @@ class CoordConvCombinedExtractor(CombinedExtractor):
         # Its own networks are replaced by ours; built for an empty space it makes none.
         super().__init__(spaces.Dict({}), cnn_output_dim, normalized_image)
         self._observation_space = observation_space
-        self._options = options
+        self.options = options
         parts: dict[str, nn.Module] = {}
         size, images = 0, 0
         for key, space in observation_space.spaces.items():
@@ -84,12 +82,6 @@ class CoordConvCombinedExtractor(CombinedExtractor):
             )
         self.extractors = nn.ModuleDict(parts)
         self._features_dim = size
-
-    def _load_from_state_dict(
-        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
-    ) -> None:
-        restore_scale(self, self._options, local_metadata)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Return the features of all observations side by side."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
 from stable_baselines3.common.policies import ActorCriticCnnPolicy
 from stable_baselines3.common.type_aliases import Schedule
 
-from rl_coordconv.extractors.earlier import EVEN, STATE_VERSION, restore_scale
+from rl_coordconv.extractors.forms import EVEN, ChoosesForm
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.nature import CoordConvCNN
 
 
 @public
-class CoordConvCnnPolicy(ActorCriticCnnPolicy):
+class CoordConvCnnPolicy(ChoosesForm, ActorCriticCnnPolicy):
     """stable-baselines3's ``CnnPolicy`` for A2C and PPO with `CoordConvCNN` in NatureCNN's place.
 
     ``PPO(CoordConvCnnPolicy, env)``, or in RL Zoo's YAML
@@ -31,8 +32,6 @@ class CoordConvCnnPolicy(ActorCriticCnnPolicy):
         **kwargs: as `ActorCriticCnnPolicy`; ``features_extractor_kwargs`` go to `CoordConvCNN`.
     """
 
-    _version = STATE_VERSION
-
     def __init__(
         self,
         observation_space: gym.Space,
@@ -47,13 +46,12 @@ class CoordConvCnnPolicy(ActorCriticCnnPolicy):
             kwargs["features_extractor_kwargs"] = EVEN | options
         layers = [] if net_arch is None else net_arch
         super().__init__(observation_space, action_space, lr_schedule, layers, **kwargs)
-        self._options = options
+        self.options = options
 
-    def _load_from_state_dict(
-        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
-    ) -> None:
-        restore_scale(self, self._options, local_metadata)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+    def take_form(self, form: Mapping[str, Any]) -> None:
+        """Scale the coordinates as a form has them, and say so wherever the policy is saved."""
+        super().take_form(form)
+        self.features_extractor_kwargs = {**form, **self.options}
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         # SB3 forgets this one, and a policy saved by itself would load with another architecture.

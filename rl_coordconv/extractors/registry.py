@@ -10,7 +10,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureC
 
 from rl_coordconv.errors import InputError, closest, unknown_name
 from rl_coordconv.extractors.arguments import check_arguments
-from rl_coordconv.extractors.earlier import AS_PUBLISHED, EVEN
+from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN

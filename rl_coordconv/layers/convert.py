@@ -13,6 +13,8 @@ from torch.nn.utils import parametrize
 from rl_coordconv.errors import InputError, closest
 from rl_coordconv.layers.conv import CoordConv2d, ExtraScale
 from rl_coordconv.layers.names import public
+from rl_coordconv.layers.separate import copy_plain_
+from rl_coordconv.layers.weights import zero_coordinate_weights_
 
 Where = Literal["first", "all"]
 
@@ -110,11 +112,8 @@ def _converted(layer: nn.Conv2d, with_r: bool, coordinate_scale: ExtraScale) -> 
         device=layer.weight.device,
         dtype=layer.weight.dtype,
     )
-    with torch.no_grad():
-        new.coordinate_weight.zero_()
-        new.image_weight.copy_(layer.weight)
-        if layer.bias is not None and new.bias is not None:
-            new.bias.copy_(layer.bias)
+    zero_coordinate_weights_(new)
+    copy_plain_(new, layer)
     if _is_channels_last(layer.weight):
         new.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     new.weight.requires_grad_(layer.weight.requires_grad)

@@ -318,6 +318,13 @@ def test_how_often_a_run_diverged_and_was_tried_again_stays_on_record(
     assert "tried again 2 times after it had diverged" in describe_run(run)
 
 
+def test_a_finished_run_is_told_of_even_if_its_curve_cannot_be_drawn(tmp_path, small_ppo):
+    run = start(tmp_path, small_ppo)
+    assert train(run, quiet()) == 0
+    run.episodes_file.write_text("no monitor file\nat all\n")
+    assert "no learning curve" in describe_run(run)
+
+
 def test_a_damaged_status_or_configuration_is_one_error(tmp_path, small_ppo):
     run = start(tmp_path, small_ppo)
     run.status_file.write_bytes(b"\0" * 300)

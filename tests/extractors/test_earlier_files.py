@@ -16,7 +16,7 @@ import stable_baselines3
 import torch
 
 from rl_coordconv.agents import A2C
-from rl_coordconv.agents.portable import load_portable
+from rl_coordconv.agents.portable import load_portable, save_portable
 from rl_coordconv.errors import InputError
 from rl_coordconv.experiments.sweep.directory import SweepDirectory
 from rl_coordconv.experiments.sweep.plan import SweepConfig
@@ -79,6 +79,16 @@ def test_a_model_saved_again_stays_what_it_is(file, files, values, tmp_path):
     model.save(tmp_path / "again.zip")
     again = stable_baselines3.PPO.load(tmp_path / "again.zip", device="cpu")
     assert value_of(again.policy) == pytest.approx(values[file])
+
+
+def test_its_policy_saved_by_itself_or_without_pickle_stays_what_it_is(files, values, tmp_path):
+    """Both write down the extractor's options, which have to be those that the weights have."""
+    model = stable_baselines3.PPO.load(files / "policy-class.zip", device="cpu")
+    model.policy.save(tmp_path / "again.pt")
+    again = CoordConvCnnPolicy.load(tmp_path / "again.pt", device="cpu")
+    assert value_of(again) == pytest.approx(values["policy-class.zip"])
+    save_portable(model, tmp_path)
+    assert value_of(load_portable(tmp_path, "cpu")) == pytest.approx(values["policy-class.zip"])
 
 
 def test_runs_keep_the_names_of_their_directories(files):
