@@ -99,7 +99,10 @@ def main(config: TrainBenchmarkConfig) -> None:
     limits = _limits(config, preset, threads)
     results = measure(config, candidates)
     console.print(_speed_table(candidates, results, limits))
-    console.print("ratios: median (min-max) over rounds; of the limit: see docs/performance.md")
+    console.print(
+        "ratios: median (min-max) over rounds; the peer is the first extractor, of an own script "
+        "the same training by the command line; of the limit: see docs/performance.md"
+    )
     console.print(_share_table(candidates, results))
 
 
@@ -192,19 +195,20 @@ def _speed_table(
 ) -> Table:
     speeds = {name: [one.steps_per_second for one in row] for name, row in results.items()}
     stock = next((one.name for one in candidates if one.precision is None), None)
-    table = Table("training", "agent steps/s", "of SB3's", "of the first extractor's",
+    table = Table("training", "agent steps/s", "of SB3's", "of the peer's",
                   "of the limit", "peak memory, MiB")  # fmt: skip
     first = candidates[0].extractor
     for candidate in candidates:
         name, mine = candidate.name, speeds[candidate.name]
-        peer = replace(candidate, extractor=first, in_script=False).name
+        by_command = replace(candidate, in_script=False)
+        peer = by_command if candidate.in_script else replace(by_command, extractor=first)
         limit = limits.get((candidate.extractor, candidate.precision))
         median = statistics.median(mine)
         table.add_row(
             name,
             f"{median:,.0f}",
             "" if stock is None or name == stock else str(ratio(mine, speeds[stock])),
-            "" if name in (peer, stock) else str(ratio(mine, speeds[peer])),
+            "" if name in (peer.name, stock) else str(ratio(mine, speeds[peer.name])),
             "" if limit is None else f"{median / limit:.0%} of {limit:,.0f}",
             f"{max(one.peak_mib for one in results[name]):,.0f}",
         )

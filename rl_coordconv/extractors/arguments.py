@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rl_coordconv.errors import InputError, closest, shown
-from rl_coordconv.layers.conv import check_scale
+from rl_coordconv.layers.checks import check_scale
 
 CHOICES = {
     "where": ("first", "all"),

@@ -8,14 +8,15 @@ batch: the second term is computed once, on a batch of one, and added as a map o
 # No postponed annotations here: torch.fx writes those of `forward` into its graphs as they are.
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.common_types import _size_2_t
 
-from rl_coordconv.errors import InputError, closest
+from rl_coordconv.errors import InputError
 from rl_coordconv.layers.cached_map import CachedMap
+from rl_coordconv.layers.checks import ExtraInit, ExtraScale, check_arguments, check_scale
 from rl_coordconv.layers.functional import (
     conv2d_with_extra_channels,
     convolve,
@@ -26,9 +27,6 @@ from rl_coordconv.layers.separate import initialize_separately_
 
 # A call in `forward` becomes one node of a graph; the name has to be known where it is called.
 torch.fx.wrap("conv2d_with_extra_channels")
-
-ExtraInit = Literal["default", "zero", "separate"]
-ExtraScale = float | Literal["kernel"]
 
 
 class ExtraChannelConv2d(nn.Conv2d):
@@ -64,7 +62,7 @@ class ExtraChannelConv2d(nn.Conv2d):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        _check_arguments(groups, with_r, coordinate_init)
+        check_arguments(groups, with_r, coordinate_init)
         check_scale(coordinate_scale)
         self.with_r = with_r
         self.coordinate_init = coordinate_init
@@ -316,36 +314,3 @@ def _are_plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     if torch.jit.is_tracing():
         return False
     return type(input) is Tensor and type(weight) is bias_type is nn.Parameter
-
-
-def _check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:
-    if groups != 1:
-        raise InputError(
-            f"groups={groups} is not possible (allowed: 1): it is not defined which group would "
-            "see the coordinates"
-        )
-    if not isinstance(with_r, bool):
-        raise InputError(f"with_r={with_r!r} is neither True nor False")
-    allowed = get_args(ExtraInit)
-    if coordinate_init not in allowed:
-        nearest = closest(str(coordinate_init), allowed, most=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        names = ", ".join(map(repr, allowed))
-        raise InputError(f"unknown coordinate_init {coordinate_init!r}{hint} (allowed: {names})")
-
-
-def check_scale(scale: object) -> None:
-    """Refuse what is no ``coordinate_scale``.
-
-    Raises:
-        InputError: neither a positive number that float32 can hold nor ``"kernel"``.
-    """
-    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
-    limits = torch.finfo(torch.float32)  # outside, the coordinates would be zero or infinite
-    if scale != "kernel" and not (is_number and limits.tiny <= scale <= limits.max):  # type: ignore[operator]
-        nearest = closest(str(scale), ("kernel",), most=1)
-        hint = "; did you mean 'kernel'?" if nearest else ""
-        raise InputError(
-            f"coordinate_scale={scale!r} is not possible{hint} (allowed: a positive number, "
-            "or 'kernel' for one over the kernel's area)"
-        )

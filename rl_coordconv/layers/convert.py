@@ -11,7 +11,8 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
 from rl_coordconv.errors import InputError, closest
-from rl_coordconv.layers.conv import CoordConv2d, ExtraScale
+from rl_coordconv.layers.checks import ExtraScale
+from rl_coordconv.layers.conv import CoordConv2d
 from rl_coordconv.layers.names import public
 from rl_coordconv.layers.separate import copy_plain_
 from rl_coordconv.layers.weights import zero_coordinate_weights_

@@ -83,6 +83,20 @@ def test_the_tables_hold_speeds_ratios_and_milliseconds(capsys):
     ]
 
 
+def test_an_own_script_is_compared_with_the_same_training_by_the_command_line(capsys):
+    config = TrainBenchmarkConfig(precisions=("fp32",), stock=False, own_script=True)
+    candidates = list(train_benchmark._candidates(config, load_agent_preset("a2c"), 1))
+    names = ["ours, cnn, fp32", "ours, cnn, fp32, own script",
+             "ours, coordconv, fp32", "ours, coordconv, fp32, own script"]  # fmt: skip
+    assert [one.name for one in candidates] == names
+    speeds = zip(names, (400.0, 380.0, 200.0, 180.0), strict=True)
+    results = {name: [train_worker.Measurement(speed, {}, 1.0)] for name, speed in speeds}
+    open_console().print(train_benchmark._speed_table(candidates, results, {}))
+    ratios = [line.split("│")[4].strip() for line in capsys.readouterr().out.splitlines()
+              if "│" in line]  # fmt: skip
+    assert ratios == ["", "0.950 (0.950-0.950)", "0.500 (0.500-0.500)", "0.900 (0.900-0.900)"]
+
+
 def test_a_candidate_that_dies_is_named():
     candidate = Candidate("NoSuchGame", load_agent_preset("a2c"), "cnn", "fp32", 1)
     with pytest.raises(InputError, match="training of 'ours, cnn, fp32' ended early"):

@@ -16,7 +16,9 @@ from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
 from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
+from rl_coordconv.agents.fast.advantages import estimate_advantages
 from rl_coordconv.agents.fast.graphs import Graphs
+from rl_coordconv.agents.fast.stored_arrays import StoredArray
 from rl_coordconv.agents.fast.uploads import lay_channels_last
 
 
@@ -39,37 +41,6 @@ class Minibatch:
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
-class _Stored:
-    """A tensor of the buffer shown as the NumPy array that stable-baselines3 has in its place.
-
-    On the CPU the array is a view: what is written into it is in the buffer. Elsewhere it is a
-    copy; assign the whole array to change the buffer. After `get`, as in stable-baselines3, the
-    environments of a rollout follow each other in one axis; what is written into that array is in
-    the buffer from the next reading on.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}"
-
-    def __get__(self, buffer: Any, owner: type | None = None) -> Any:
-        if buffer is None:
-            return self
-        buffer._share()
-        if buffer.generator_ready:
-            return buffer._flattened_array(self._name)
-        return buffer._as_sb3(self._name, getattr(buffer, self._name)).cpu().numpy()
-
-    def __set__(self, buffer: Any, value: NDArray[Any]) -> None:
-        target = buffer._as_sb3(self._name, getattr(buffer, self._name))
-        buffer.activations = None
-        given = np.ascontiguousarray(value)
-        if buffer.generator_ready:
-            buffer._flattened.pop(self._name, None)
-            buffer._put_flattened(self._name, given)
-        else:
-            target.copy_(torch.as_tensor(given).reshape(target.shape))
-
-
 class DeviceRolloutBuffer(RolloutBuffer):
     """SB3's rollout buffer of images and discrete actions, as tensors on the network's device.
 
@@ -87,12 +58,12 @@ class DeviceRolloutBuffer(RolloutBuffer):
         n_envs: environments side by side.
     """
 
-    observations = _Stored()
-    actions = _Stored()
-    values = _Stored()
-    log_probs = _Stored()
-    advantages = _Stored()
-    returns = _Stored()
+    observations = StoredArray()
+    actions = StoredArray()
+    values = StoredArray()
+    log_probs = StoredArray()
+    advantages = StoredArray()
+    returns = StoredArray()
 
     def __init__(
         self,
@@ -250,7 +221,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
             last_values.detach().to(self.device).flatten(),
         )
         gamma, decay = float(self.gamma), float(self.gamma) * float(self.gae_lambda)
-        estimate = partial(_estimate, gamma=gamma, decay=decay)
+        estimate = partial(estimate_advantages, gamma=gamma, decay=decay)
         if self.graphs is None:
             advantages, returns = estimate(*inputs)
         else:
@@ -349,25 +320,3 @@ class DeviceRolloutBuffer(RolloutBuffer):
                 batch.advantages,
                 batch.returns,
             )
-
-
-@torch.no_grad()
-def _estimate(
-    values: Tensor,
-    rewards: Tensor,
-    goes_on: Tensor,
-    last_values: Tensor,
-    *,
-    gamma: float,
-    decay: float,
-) -> tuple[Tensor, Tensor]:
-    """Return advantages and returns, (steps, n_envs) each; ``decay`` is gamma times lambda."""
-    next_values = torch.cat([values[1:], last_values.unsqueeze(0)])
-    deltas = rewards + gamma * next_values * goes_on - values
-    decays = decay * goes_on
-    advantages = torch.empty_like(values)
-    advantage = torch.zeros_like(last_values)
-    for step in reversed(range(len(values))):
-        advantage = deltas[step] + decays[step] * advantage
-        advantages[step] = advantage
-    return advantages, advantages + values
