@@ -136,3 +136,11 @@ def test_a_sweeps_description_plans_what_it_planned(files, tmp_path):
         directory.prepare(today)
     directory.prepare(today, mix=True)
     assert {arm for _, _, arm, _ in planned_runs(tmp_path)} == {"cnn", "coordconv", "placebo"}
+
+
+def test_a_sweep_whose_extractors_mean_what_they_did_goes_on_without_a_word(tmp_path):
+    today = SweepConfig.build({"games": ["Aim"], "extractors": ["cnn"], "seeds": 2}, "test")
+    today.save(tmp_path / "sweep.yaml")
+    text = (tmp_path / "sweep.yaml").read_text()
+    (tmp_path / "sweep.yaml").write_text(text.replace("format_version: 2\n", ""))
+    assert SweepDirectory(tmp_path).prepare(today) == []

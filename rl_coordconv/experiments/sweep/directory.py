@@ -64,6 +64,8 @@ class SweepDirectory:
             return []
         planned = {run.name for run in config.runs()}
         old = {run.name for run in before.runs()}
+        if old == planned and before.in_format_of(config) == config:
+            return []  # an earlier version wrote the same down
         changes = _describe_changes(before, config)
         if old <= planned:
             return [f"{len(planned - old)} runs are added to the {len(old)} before ({changes})"]

@@ -86,6 +86,10 @@ class SweepConfig(BaseModel):
         is_told = "format_version" in kept.model_fields_set
         return kept if is_told else kept.model_copy(update={"format_version": 1})
 
+    def in_format_of(self, other: SweepConfig) -> SweepConfig:
+        """Return the same fields as another description's version would write them."""
+        return self.model_copy(update={"format_version": other.format_version})
+
     def runs(self) -> list[RunConfig]:
         """Return every run's configuration: seed by seed, so that early results compare all arms.
 
