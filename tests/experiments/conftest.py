@@ -20,6 +20,12 @@ def small_a2c(tmp_path_factory) -> str:
     return _write(tmp_path_factory, "a2c", n_envs=4, n_steps=5)
 
 
+@pytest.fixture(scope="session")
+def talkative_a2c(tmp_path_factory) -> str:
+    """Path of an A2C preset with rollouts of 4 steps: SB3 logs a row every 100 rollouts."""
+    return _write(tmp_path_factory, "a2c", n_envs=2, n_steps=2)
+
+
 def _write(factory, name: str, **changes: int) -> str:
     data = yaml.safe_load(preset_path("agents", "agent", name).read_text()) | changes
     path: Path = factory.mktemp("presets") / f"small-{name}.yaml"

@@ -163,9 +163,9 @@ linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="look
 
 
 @linux
-def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, small_a2c):
+def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, talkative_a2c):
     output = tmp_path / "sweep"
-    command = Command(output, small_a2c, 1_000_000)
+    command = Command(output, talkative_a2c, 1_000_000)
     with command:
         runs = wait_for(lambda: begun(output))
         victim = runs[0].status().pid
@@ -197,11 +197,11 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, 
 
 
 @linux
-def test_a_second_sweep_keeps_out(tmp_path, small_a2c):
+def test_a_second_sweep_keeps_out(tmp_path, talkative_a2c):
     output = tmp_path / "sweep"
-    with Command(output, small_a2c, 1_000_000) as first:
+    with Command(output, talkative_a2c, 1_000_000) as first:
         wait_for(lambda: begun(output))
-        with Command(output, small_a2c, 1_000_000) as second:
+        with Command(output, talkative_a2c, 1_000_000) as second:
             text = second.process.communicate(timeout=60)[0]
             assert second.process.returncode == 2
             assert "another process is at work on the sweep" in text
