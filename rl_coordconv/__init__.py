@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rl_coordconv.errors import closest
+from rl_coordconv._util.errors import closest
 from rl_coordconv.registration import register_envs
 from rl_coordconv.version import __version__
 

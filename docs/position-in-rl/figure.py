@@ -16,9 +16,9 @@ import torch
 from matplotlib.figure import Figure
 
 from rl_coordconv import load_policy
+from rl_coordconv._util.files import read_json
 from rl_coordconv.envs import AimEnv
 from rl_coordconv.envs.aim import column_of, paint, region_places
-from rl_coordconv.files import read_json
 from rl_coordconv.runs import RunDirectory, read_metrics
 from rl_coordconv.statistics import mean_interval
 

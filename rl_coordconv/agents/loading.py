@@ -12,8 +12,8 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv.agents.portable import load_portable as load_policy
-from rl_coordconv.errors import InputError, unknown_name
 
 __all__ = ["load", "load_policy"]
 

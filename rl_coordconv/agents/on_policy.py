@@ -12,6 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from rl_coordconv._util.errors import DivergedError
 from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.collecting import Collector
 from rl_coordconv.agents.fast.deciding import Decider
@@ -30,7 +31,6 @@ from rl_coordconv.agents.precision import (
     check_request,
     choose_precision,
 )
-from rl_coordconv.errors import DivergedError
 
 
 def make_graphs(device: torch.device) -> Graphs | None:

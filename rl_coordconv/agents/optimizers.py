@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 
-from rl_coordconv.errors import InputError, closest, shown
+from rl_coordconv._util.errors import InputError, closest, shown
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

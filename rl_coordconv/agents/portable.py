@@ -23,7 +23,8 @@ from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticP
 from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
-from rl_coordconv.errors import InputError, unknown_name
+from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv._util.files import write_bytes, write_text
 from rl_coordconv.extractors import (
     CoordConvCNN,
     CoordConvCnnPolicy,
@@ -32,7 +33,6 @@ from rl_coordconv.extractors import (
     PooledCNN,
 )
 from rl_coordconv.extractors.forms import AS_PUBLISHED
-from rl_coordconv.files import write_bytes, write_text
 from rl_coordconv.version import __version__
 
 FORMAT_VERSION = 1

@@ -17,9 +17,9 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
+from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv.agents.fast.network import FastNetwork
-from rl_coordconv.errors import InputError, unknown_name
-from rl_coordconv.hardware import cpu_flags
+from rl_coordconv.machine.hardware import cpu_flags
 
 PrecisionRequest = Literal["auto", "fp32", "bf16"]
 PrecisionName = Literal["fp32", "bf16"]

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from rl_coordconv._util.presets import preset_path
+from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
 from rl_coordconv.agents.schedules import PositiveSchedule, Schedule, to_sb3_schedule
-from rl_coordconv.presets import preset_path
-from rl_coordconv.validation import read_yaml, validate
 
 MAX_TIMESTEPS = 10**12
 """Agent steps of a training: 116 days at 100,000 steps a second."""

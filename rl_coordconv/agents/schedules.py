@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 from stable_baselines3.common.utils import LinearSchedule
 
-from rl_coordconv.errors import shown
+from rl_coordconv._util.errors import shown
 
 LARGEST = 1e6
 """Of a schedule; beyond it single precision keeps nothing of the weights."""

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
-from rl_coordconv.errors import InputError
 from rl_coordconv.extractors.registry import find_extractor
-from rl_coordconv.hardware import memory_bytes
+from rl_coordconv.machine.hardware import memory_bytes
 
 _COPIES = {"adam": 4, "rmsprop_tf_like": 3}
 """Numbers kept for each weight: itself, its gradient, and the optimiser's one or two."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rl_coordconv.errors import InputError, shown
-from rl_coordconv.hardware import check_threads
+from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv.machine.hardware import check_threads
 
 MAX_ROUNDS = 10_000
 MAX_STEPS = 10_000_000

@@ -16,12 +16,12 @@ from rich.table import Table
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
 
+from rl_coordconv._util.errors import missing_extra
 from rl_coordconv.benchmarks.checks import check_play, check_rounds
 from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_console, ratio
 from rl_coordconv.envs import AtariVecEnv, load_protocol, resolve_game
 from rl_coordconv.envs.emulator import make_emulator
-from rl_coordconv.errors import missing_extra
-from rl_coordconv.hardware import available_cores
+from rl_coordconv.machine.hardware import available_cores
 
 
 @dataclass(frozen=True)

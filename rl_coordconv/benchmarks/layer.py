@@ -27,8 +27,8 @@ from rl_coordconv.benchmarks.timing import (
     ratio,
     seconds_per_call,
 )
-from rl_coordconv.hardware import available_cores
 from rl_coordconv.layers import AddCoords, CoordConv2d
+from rl_coordconv.machine.hardware import available_cores
 
 LAYERS = {"conv1": (4, 32, 8, 4, 84), "conv2": (32, 64, 4, 2, 20), "conv3": (64, 64, 3, 1, 9)}
 """NatureCNN's convolutions: input and output channels, kernel, stride, input side."""

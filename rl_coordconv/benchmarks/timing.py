@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from rl_coordconv.hardware import available_cores, cpu_model
+from rl_coordconv.machine.hardware import available_cores, cpu_model
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from rich.table import Table
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents.instrument import PARTS
 from rl_coordconv.agents.precision import DTYPES, check_request
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset, change_preset, load_agent_preset
@@ -30,9 +31,8 @@ from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_con
 from rl_coordconv.benchmarks.train_worker import Candidate, Measurement, serve
 from rl_coordconv.envs import AtariVecEnv, load_protocol, resolve_game
 from rl_coordconv.envs.making import observation_shape
-from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
-from rl_coordconv.hardware import available_cores, openmp_as_it_comes
+from rl_coordconv.machine.hardware import available_cores, openmp_as_it_comes
 from rl_coordconv.runs.config import check_rollout
 
 ALL_PARTS = (*PARTS, "rest")

@@ -18,10 +18,10 @@ from rl_coordconv.agents.instrument import Stopwatch, instrumented
 from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
 from rl_coordconv.benchmarks.env import make_sb3_env
-from rl_coordconv.devices import resolve_device
 from rl_coordconv.envs import load_protocol, resolve_game
 from rl_coordconv.envs.training import make_training_env
 from rl_coordconv.extractors import extractor_policy_kwargs
+from rl_coordconv.machine.devices import resolve_device
 
 _STRETCHES = 2
 """The stretch that is timed in parts is so many times shorter than the other."""

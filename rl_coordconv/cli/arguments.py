@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import tyro
 
-from rl_coordconv.errors import InputError, closest, shown
+from rl_coordconv._util.errors import InputError, closest, shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

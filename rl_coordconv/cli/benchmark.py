@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from rl_coordconv._util.errors import unknown_name
 from rl_coordconv.cli.arguments import parse
-from rl_coordconv.errors import unknown_name
 
 SUBJECTS = {
     "layer": "LayerBenchmarkConfig",

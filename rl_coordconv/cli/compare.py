@@ -48,7 +48,7 @@ class CompareArguments:
 def run(argv: list[str]) -> int:
     """Parse the flags, compare, write the report and print its headline."""
     arguments = parse(CompareArguments, argv, command="compare")
-    from rl_coordconv.errors import InputError
+    from rl_coordconv._util.errors import InputError
     from rl_coordconv.reports.gather import gather, parse_imports
     from rl_coordconv.reports.outcomes import DEFAULT_BASELINE, Options
     from rl_coordconv.reports.render import write_report

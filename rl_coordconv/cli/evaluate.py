@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.outputs import check_extra, check_file, open_console
-from rl_coordconv.errors import InputError, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rl_coordconv.experiments.evaluate import LoadedAgent
+    from rl_coordconv.training.evaluate import LoadedAgent
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def run(argv: list[str]) -> int:
     """Parse the flags, play, and print the scores."""
     arguments = parse(EvaluateArguments, argv, command="evaluate")
     _check_flags(arguments)
-    from rl_coordconv.experiments.evaluate import load_agent, unfinished_note
-    from rl_coordconv.experiments.video import film_game
     from rl_coordconv.runs import RunDirectory
+    from rl_coordconv.training.evaluate import load_agent, unfinished_note
+    from rl_coordconv.training.video import film_game
 
     console = open_console()
     directory = RunDirectory(arguments.run_dir)
@@ -70,9 +70,9 @@ def run(argv: list[str]) -> int:
 
 
 def _check_flags(arguments: EvaluateArguments) -> None:
-    from rl_coordconv.experiments.video import CONTAINERS
     from rl_coordconv.runs.config import MAX_EPISODES
     from rl_coordconv.runs.seeds import evaluation_seed
+    from rl_coordconv.training.video import CONTAINERS
 
     episodes, video, output = arguments.episodes, arguments.video, arguments.output
     if episodes < 0 or (episodes == 0 and video is None):
@@ -95,8 +95,8 @@ def _check_flags(arguments: EvaluateArguments) -> None:
 def _play(
     agent: LoadedAgent, arguments: EvaluateArguments, options: dict[str, Any], console: Console
 ) -> None:
-    from rl_coordconv.experiments.evaluate import ablate_coordinates, play
-    from rl_coordconv.experiments.summary import describe_ablation, describe_evaluation
+    from rl_coordconv.training.evaluate import ablate_coordinates, play
+    from rl_coordconv.training.summary import describe_ablation, describe_evaluation
 
     if arguments.ablate_coordinates:
         ablation = ablate_coordinates(agent, arguments.episodes, **options)

@@ -6,8 +6,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from rl_coordconv.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
-from rl_coordconv.hardware import limit_openmp_spinning
+from rl_coordconv._util.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
+from rl_coordconv.machine.hardware import limit_openmp_spinning
 from rl_coordconv.version import __version__
 
 COMMANDS = {

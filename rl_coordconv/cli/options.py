@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rl_coordconv.errors import InputError, shown
-from rl_coordconv.yaml_loading import parse_yaml
+from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv._util.yaml_loading import parse_yaml
 
 
 def parse_options(pairs: tuple[str, ...], example: str) -> dict[str, Any]:

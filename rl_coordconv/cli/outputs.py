@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rl_coordconv.errors import InputError, closest, missing_extra
+from rl_coordconv._util.errors import InputError, closest, missing_extra
 
 
 def open_console() -> Console:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.outputs import check_folder, open_console
-from rl_coordconv.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rl_coordconv.experiments.sweep.plan import SweepConfig
-    from rl_coordconv.experiments.sweep.supervisor import Launcher
     from rl_coordconv.runs import RunConfig
+    from rl_coordconv.sweeps.plan import SweepConfig
+    from rl_coordconv.sweeps.supervisor import Launcher
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def run(argv: list[str]) -> int:
     """Parse the flags and carry out the sweep."""
     arguments = parse(SweepArguments, argv, command="sweep")
     _check_flags(arguments)
-    from rl_coordconv.experiments.sweep.directory import SweepDirectory
-    from rl_coordconv.experiments.sweep.run import sweep
+    from rl_coordconv.sweeps.directory import SweepDirectory
+    from rl_coordconv.sweeps.run import sweep
 
     config, console = _config(arguments), open_console()
     directory = SweepDirectory(arguments.output)
@@ -116,7 +116,7 @@ def _check_flags(arguments: SweepArguments) -> None:
 
 
 def _config(arguments: SweepArguments) -> SweepConfig:
-    from rl_coordconv.experiments.sweep.plan import SweepConfig
+    from rl_coordconv.sweeps.plan import SweepConfig
 
     values: dict[str, Any] = {}
     if arguments.file is not None:
@@ -134,7 +134,7 @@ def _config(arguments: SweepArguments) -> SweepConfig:
 
 def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:
     if arguments.backend == "ray":
-        from rl_coordconv.experiments.sweep.ray_cluster import RayLauncher
+        from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
 
         # What the cluster's machines have, they find out themselves; what Ray hides, it hides.
         if config.device == "cuda" and arguments.gpus_per_run <= 0:
@@ -148,10 +148,10 @@ def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> La
             gpus=arguments.gpus_per_run,
             jobs=arguments.jobs,
         )
-    from rl_coordconv.experiments.resolve import check_machine
-    from rl_coordconv.experiments.setup import check_trainable
-    from rl_coordconv.experiments.sweep.local import LocalLauncher
-    from rl_coordconv.experiments.sweep.resources import divide
+    from rl_coordconv.sweeps.backends.local import LocalLauncher
+    from rl_coordconv.sweeps.resources import divide
+    from rl_coordconv.training.resolve import check_machine
+    from rl_coordconv.training.setup import check_trainable
 
     check_machine(config.device, config.precision)
     for one in config.runs():
@@ -162,8 +162,8 @@ def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> La
 def _show_plan(
     config: SweepConfig, directory: Any, arguments: SweepArguments, console: Console
 ) -> None:
-    from rl_coordconv.experiments.sweep.supervisor import status_of
     from rl_coordconv.runs import RunState
+    from rl_coordconv.sweeps.supervisor import status_of
 
     left = []
     for one in config.runs():
@@ -186,9 +186,9 @@ def _show_plan(
 def _show_estimate(
     left: list[RunConfig], directory: Any, launcher: Launcher, console: Console
 ) -> None:
-    from rl_coordconv.experiments.progress import format_seconds
-    from rl_coordconv.experiments.sweep.estimate import estimate
-    from rl_coordconv.experiments.sweep.precision import find_decision
+    from rl_coordconv.sweeps.estimate import estimate
+    from rl_coordconv.sweeps.precision import find_decision
+    from rl_coordconv.training.progress import format_seconds
 
     decision = find_decision(left, directory, launcher)
     if decision is not None:

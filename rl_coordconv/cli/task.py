@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import given_flags, parse
 from rl_coordconv.cli.options import parse_options
 from rl_coordconv.cli.outputs import check_folder, open_console
-from rl_coordconv.errors import InputError, shown
-from rl_coordconv.hardware import check_threads
+from rl_coordconv.machine.hardware import check_threads
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,7 +105,7 @@ def _check_flags(arguments: TaskArguments, argv: list[str]) -> None:
 def _set_threads(threads: int | None) -> None:
     import torch
 
-    from rl_coordconv.hardware import available_cores
+    from rl_coordconv.machine.hardware import available_cores
 
     torch.set_num_threads(threads or min(available_cores(), torch.get_num_threads()))
 
@@ -150,7 +150,7 @@ def _carry_out(task: Task, config: Any, arguments: TaskArguments, console: Conso
 
 
 def _train_all(arguments: TaskArguments, console: Console) -> None:
-    from rl_coordconv.files import write_text
+    from rl_coordconv._util.files import write_text
     from rl_coordconv.tasks.catalogue import find_task
     from rl_coordconv.tasks.table import TABLE_TASKS, markdown_table, table_configs, table_rows
 

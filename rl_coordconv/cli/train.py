@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import given_flags, parse
 from rl_coordconv.cli.options import parse_options
 from rl_coordconv.cli.outputs import check_folder, open_console
-from rl_coordconv.errors import InputError, shown
-from rl_coordconv.hardware import check_threads
+from rl_coordconv.machine.hardware import check_threads
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def run(argv: list[str]) -> int:
     """Parse the flags, train, and say what was reached."""
     arguments = parse(TrainArguments, argv, command="train")
     check_threads(arguments.threads)
-    from rl_coordconv.experiments.summary import describe_run, describe_start
-    from rl_coordconv.experiments.train import train
+    from rl_coordconv.training.summary import describe_run, describe_start
+    from rl_coordconv.training.train import train
 
     directory = _run_directory(arguments, argv)
     console = open_console()
@@ -86,9 +86,9 @@ def run(argv: list[str]) -> int:
 
 
 def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
-    from rl_coordconv.experiments.resolve import check_machine, resolve_run
-    from rl_coordconv.experiments.setup import check_trainable
     from rl_coordconv.runs import RunDirectory
+    from rl_coordconv.training.resolve import check_machine, resolve_run
+    from rl_coordconv.training.setup import check_trainable
 
     if arguments.resume is not None:
         _refuse_other_flags(arguments, argv)

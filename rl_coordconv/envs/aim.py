@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from rl_coordconv.errors import InputError, unknown_name
+from rl_coordconv._util.errors import InputError, unknown_name
 
 SIDE = 116
 """Pixels of the canvas's side."""

@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env.base_vec_env import (
     VecEnvStepReturn,
 )
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 
 
 class AlternatingVecEnv(VecEnv):

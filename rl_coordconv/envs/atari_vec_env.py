@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env.base_vec_env import (
     VecEnvStepReturn,
 )
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs.emulator import (
     SIDE,
     check_actions,
@@ -28,7 +29,6 @@ from rl_coordconv.envs.emulator import (
 from rl_coordconv.envs.games import resolve_game
 from rl_coordconv.envs.protocols import Protocol, load_protocol
 from rl_coordconv.envs.screen import TwinScreen
-from rl_coordconv.errors import InputError
 
 MAX_SEED = 2**31 - 1
 """ALE keeps a seed in 32 bits with a sign."""

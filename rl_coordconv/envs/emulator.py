@@ -8,11 +8,11 @@ import numpy as np
 from ale_py.vector_env import AtariVectorEnv
 from numpy.typing import NDArray
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs.games import Game
 from rl_coordconv.envs.protocols import Protocol
 from rl_coordconv.envs.scheduling import placed_threads
-from rl_coordconv.errors import InputError
-from rl_coordconv.hardware import available_cores
+from rl_coordconv.machine.hardware import available_cores
 
 SIDE = 84
 """Height and width of an observation in pixels."""

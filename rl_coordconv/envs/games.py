@@ -9,7 +9,7 @@ from functools import cache
 import ale_py
 import gymnasium as gym
 
-from rl_coordconv.errors import InputError, unknown_name
+from rl_coordconv._util.errors import InputError, unknown_name
 
 _NAMESPACE = "ALE"
 # Gymnasium and Gym have dressed a game's name in all of these.

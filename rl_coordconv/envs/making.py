@@ -7,12 +7,12 @@ from typing import get_args
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from rl_coordconv._util.errors import InputError, UnknownNameError, unknown_name
 from rl_coordconv.envs.aim import AimEnv, Region
 from rl_coordconv.envs.atari_vec_env import AtariVecEnv
 from rl_coordconv.envs.emulator import SIDE
 from rl_coordconv.envs.games import game_names, resolve_game
 from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.errors import InputError, UnknownNameError, unknown_name
 from rl_coordconv.registration import AIM as AIM_ID
 
 AIM = "Aim"

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.errors import unknown_name
-from rl_coordconv.validation import validate
+from rl_coordconv._util.errors import unknown_name
+from rl_coordconv._util.validation import validate
 
 MAX_INT = 2**31 - 1
 """ale-py keeps its settings in 32 bits with a sign."""

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv._util.presets import preset_names, preset_path
+from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.envs.games import resolve_game
 from rl_coordconv.envs.protocols import load_protocol
-from rl_coordconv.errors import InputError, unknown_name
-from rl_coordconv.presets import preset_names, preset_path
-from rl_coordconv.validation import read_yaml, validate
 
 Score = Annotated[float, Field(allow_inf_nan=False)]
 

@@ -6,7 +6,7 @@ renamed stays here under its old name as well, and the file it lies in is nobody
 
 from typing import NoReturn
 
-from rl_coordconv.errors import closest
+from rl_coordconv._util.errors import closest
 from rl_coordconv.extractors.combined import CoordConvCombinedExtractor
 from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rl_coordconv.errors import InputError, closest, shown
+from rl_coordconv._util.errors import InputError, closest, shown
 from rl_coordconv.layers.checks import check_scale
 
 CHOICES = {

@@ -8,7 +8,7 @@ import gymnasium as gym
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 
 LARGEST_STANDARDISED = 10
 """What stable-baselines3's VecNormalize clips standardised images to."""

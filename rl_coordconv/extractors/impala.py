@@ -10,7 +10,7 @@ import torch
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 from torch import Tensor, nn
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public

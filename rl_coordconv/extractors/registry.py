@@ -8,7 +8,7 @@ from typing import Any
 
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 
-from rl_coordconv.errors import InputError, closest, unknown_name
+from rl_coordconv._util.errors import InputError, closest, unknown_name
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.impala import ImpalaCNN

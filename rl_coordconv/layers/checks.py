@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
-from rl_coordconv.errors import InputError, closest
+from rl_coordconv._util.errors import InputError, closest
 
 ExtraInit = Literal["default", "zero", "separate"]
 ExtraScale = float | Literal["kernel"]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.common_types import _size_2_t
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.layers.cached_map import CachedMap
 from rl_coordconv.layers.checks import ExtraInit, ExtraScale, check_arguments, check_scale
 from rl_coordconv.layers.functional import (

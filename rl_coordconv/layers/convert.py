@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
-from rl_coordconv.errors import InputError, closest
+from rl_coordconv._util.errors import InputError, closest
 from rl_coordconv.layers.checks import ExtraScale
 from rl_coordconv.layers.conv import CoordConv2d
 from rl_coordconv.layers.names import public

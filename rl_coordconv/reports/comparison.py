@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from rl_coordconv import statistics
+from rl_coordconv._util.errors import closest
 from rl_coordconv.envs import reference_scores
-from rl_coordconv.errors import closest
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.differing import changed_formats, differing_settings
 from rl_coordconv.reports.diverged import divergences

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from rl_coordconv._util.errors import InputError, missing_extra
 from rl_coordconv.envs import reference_scores
-from rl_coordconv.errors import InputError, missing_extra
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.runs.precision import recorded_precision

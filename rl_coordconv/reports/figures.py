@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rl_coordconv import statistics
-from rl_coordconv.errors import missing_extra
+from rl_coordconv._util.errors import missing_extra
 from rl_coordconv.reports.comparison import POINTS, curve
 from rl_coordconv.reports.curves import COLOURS
 from rl_coordconv.reports.outcomes import ArmOnGame, Comparison, GameResult

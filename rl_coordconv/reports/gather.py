@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rl_coordconv.errors import InputError, shown, unknown_name
+from rl_coordconv._util.errors import InputError, shown, unknown_name
 from rl_coordconv.reports.comparison import compare
 from rl_coordconv.reports.imports import import_runs
 from rl_coordconv.reports.outcomes import Comparison, Options

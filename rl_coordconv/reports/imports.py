@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.envs import resolve_game
-from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.reports.results import IMPORTED, Run, Unreadable
 from rl_coordconv.runs.episodes import Game, check_episodes, read_monitor
 from rl_coordconv.runs.metrics import is_finite

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rl_coordconv.errors import InputError, shown
+from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell, LeftOut
 from rl_coordconv.statistics import Interval, Verdict

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv._util.validation import read_yaml
 from rl_coordconv.envs import find_game, load_suite
-from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.reports.results import arm_name
 from rl_coordconv.runs.config import network_of
-from rl_coordconv.validation import read_yaml
 
 Planned = tuple[str, str, str, int]
 """Game, agent, arm and seed."""

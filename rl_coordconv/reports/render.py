@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rl_coordconv.errors import InputError, missing_extra
-from rl_coordconv.files import write_text
+from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv._util.files import write_text
 from rl_coordconv.reports.figures import DARK
 from rl_coordconv.reports.markdown import to_markdown
 from rl_coordconv.reports.outcomes import Comparison

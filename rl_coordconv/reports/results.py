@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_mapping
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import read_mapping
 from rl_coordconv.reports.curves import WINDOW, trailing_mean
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, read_metrics
 from rl_coordconv.runs.episodes import read_episodes

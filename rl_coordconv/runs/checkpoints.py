@@ -25,10 +25,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_mapping, replace, write_json
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import read_mapping, replace, write_json
+from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.status import Count
-from rl_coordconv.validation import validate
 
 FORMAT_VERSION = 1
 KEPT = 2

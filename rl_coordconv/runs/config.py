@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import write_text
+from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.agents.presets import A2CPreset, AgentPreset, PPOPreset
 from rl_coordconv.envs import Protocol
-from rl_coordconv.errors import InputError
 from rl_coordconv.extractors.registry import from_format_1
-from rl_coordconv.files import write_text
-from rl_coordconv.validation import read_yaml, validate
 
 MAX_SEED = 2**14 - 1
 """Seeds end here so that every run has environment seeds of its own; see `seeds.py`."""

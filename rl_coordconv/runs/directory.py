@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import sync_directory
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import sync_directory
 from rl_coordconv.runs.config import RunConfig
 from rl_coordconv.runs.status import Status
 

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_bytes, write_text
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import read_bytes, write_text
 from rl_coordconv.runs.lines import complete_lines
 
 COLUMNS = ("r", "l", "t", "step")

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
-from rl_coordconv.files import read_json, write_json
-from rl_coordconv.validation import validate
+from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.validation import validate
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import (
     filter_excluded_keys,
 )
 
-from rl_coordconv.files import read_bytes, write_text
+from rl_coordconv._util.files import read_bytes, write_text
 from rl_coordconv.runs.lines import complete_lines
 
 STEP = "step"

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.files import read_json, read_mapping, write_json
-from rl_coordconv.validation import validate
+from rl_coordconv._util.files import read_json, read_mapping, write_json
+from rl_coordconv._util.validation import validate
 
 DECISION_FILE = "precision.json"
 

@@ -7,7 +7,7 @@ owns a block of numbers of its own.
 
 from __future__ import annotations
 
-from rl_coordconv.errors import InputError, shown
+from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.runs.config import MAX_ENVS, MAX_SEED
 
 MAX_ATTEMPTS = 64

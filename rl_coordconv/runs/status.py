@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_json, write_json
-from rl_coordconv.validation import validate
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.validation import validate
 
 
 class RunState(StrEnum):

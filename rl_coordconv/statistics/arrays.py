@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 
 Numbers = NDArray[np.float64]
 Scores = Sequence[NDArray]

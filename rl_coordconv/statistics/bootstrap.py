@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.statistics.aggregates import Aggregate
 from rl_coordconv.statistics.arrays import Numbers, Scores, check_confidence, sample, suite
 from rl_coordconv.statistics.intervals import Interval

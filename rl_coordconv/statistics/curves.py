@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.statistics.arrays import Numbers, check_confidence, sample
 from rl_coordconv.statistics.intervals import Band
 from rl_coordconv.statistics.student import t_quantile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.statistics.arrays import Numbers, Scores, sample, suite
 from rl_coordconv.statistics.bootstrap import batches, percentile_interval, resampled_shares
 from rl_coordconv.statistics.intervals import Interval

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.statistics.arrays import Numbers, finite, sample
 from rl_coordconv.statistics.intervals import mean_and_error
 from rl_coordconv.statistics.student import two_sided_tail

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 
 _TINY = 1e-300
 _MANY = 1e5

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from numpy.typing import ArrayLike
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.statistics.arrays import check_confidence, sample
 from rl_coordconv.statistics.intervals import Interval, mean_and_error, t_interval
 from rl_coordconv.statistics.p_values import paired_p_value

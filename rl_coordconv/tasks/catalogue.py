@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from rl_coordconv.errors import unknown_name
+from rl_coordconv._util.errors import unknown_name
 from rl_coordconv.tasks.task import Task
 
 _HOMES = {

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter
 
-from rl_coordconv.errors import InputError, shown, unknown_name
-from rl_coordconv.files import write_text
+from rl_coordconv._util.errors import InputError, shown, unknown_name
+from rl_coordconv._util.files import write_text
+from rl_coordconv._util.validation import validate
 from rl_coordconv.tasks.task import DEFAULT, NO_SPLIT, Recipe, Task
-from rl_coordconv.validation import validate
 
 MAX_SEED = 2**32 - 1
 """What NumPy takes."""

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from rl_coordconv.environment import describe_environment
-from rl_coordconv.errors import InputError
-from rl_coordconv.files import read_json, write_json
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv.machine.provenance import describe_environment
 from rl_coordconv.tasks.config import TaskConfig
 
 if TYPE_CHECKING:

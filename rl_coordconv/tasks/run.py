@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from rl_coordconv.devices import resolve_device
-from rl_coordconv.files import write_json
+from rl_coordconv._util.files import write_json
+from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.recording import Recorder, TaskDirectory
 from rl_coordconv.tasks.task import Task

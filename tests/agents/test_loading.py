@@ -15,7 +15,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureC
 from torch import nn
 
 import rl_coordconv
-from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import CoordConvCnnPolicy, extractor_policy_kwargs
 
 

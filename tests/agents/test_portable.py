@@ -16,8 +16,8 @@ from stable_baselines3 import A2C, DQN, PPO
 from torch import nn
 
 import rl_coordconv
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_portable, save_portable
-from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import (
     EXTRACTORS,
     CoordConvCnnPolicy,

@@ -9,7 +9,7 @@ from images_env import make_blinking
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 from torch import nn
 
-from rl_coordconv import hardware
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.agents import A2C, PPO, precision
 from rl_coordconv.agents.precision import (
     FormatCheck,
@@ -18,8 +18,8 @@ from rl_coordconv.agents.precision import (
     compare_formats,
     has_fast_bf16,
 )
-from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import extractor_policy_kwargs
+from rl_coordconv.machine import hardware
 
 CPU = torch.device("cpu")
 RIGHT_AND_FASTER = FormatCheck(error=0.004, cosine=0.999, speedup=2.0)

@@ -12,11 +12,11 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.utils import LinearSchedule
 
+from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv._util.presets import preset_path
 from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
 from rl_coordconv.agents.presets import change_preset, load_agent_preset
 from rl_coordconv.agents.schedules import parse_linear
-from rl_coordconv.errors import InputError, UnknownNameError
-from rl_coordconv.presets import preset_path
 
 
 def changed(tmp_path: Path, name: str, **changes: object) -> str:

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.presets import preset_names
 from rl_coordconv.agents import sizes
 from rl_coordconv.agents.presets import change_preset, load_agent_preset
 from rl_coordconv.agents.sizes import check_fits
-from rl_coordconv.errors import InputError
 from rl_coordconv.extractors.registry import EXTRACTORS
-from rl_coordconv.presets import preset_names
 
 CPU, ATARI, AIM = torch.device("cpu"), (4, 84, 84), (1, 116, 116)
 

@@ -4,6 +4,8 @@ import pytest
 import torch
 import yaml
 
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.presets import preset_path
 from rl_coordconv.agents.presets import load_agent_preset
 from rl_coordconv.benchmarks import train as train_benchmark
 from rl_coordconv.benchmarks import train_worker
@@ -12,8 +14,6 @@ from rl_coordconv.benchmarks.timing import open_console
 from rl_coordconv.benchmarks.train import TrainBenchmarkConfig
 from rl_coordconv.benchmarks.train_worker import Candidate
 from rl_coordconv.envs import load_protocol
-from rl_coordconv.errors import InputError
-from rl_coordconv.presets import preset_path
 
 # Multiply-adds of NatureCNN's layers for one image, and of the heads for six actions.
 CONV1, CONV2, CONV3 = 20 * 20 * 32 * 4 * 64, 9 * 9 * 64 * 32 * 16, 7 * 7 * 64 * 64 * 9

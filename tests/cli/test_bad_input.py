@@ -9,14 +9,14 @@ import pytest
 import yaml
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from rl_coordconv._util.presets import preset_path
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.cli import main
 from rl_coordconv.cli.main import one_line
 from rl_coordconv.envs import make_vec_env
-from rl_coordconv.experiments.resolve import resolve_run
-from rl_coordconv.presets import preset_path
 from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.training.resolve import resolve_run
 
 TRAIN = ("train", "--game", "Pong", "--agent", "small.yaml", "--device", "cpu")
 SMALL = {"n_envs": 2, "n_steps": 16, "batch_size": 16, "n_epochs": 1, "n_timesteps": 64}
@@ -59,10 +59,10 @@ def _here(tmp_path, monkeypatch):
 
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", begin)
     for name in (
-        "experiments.train.train",
-        "experiments.sweep.run.sweep",
-        "experiments.evaluate.evaluate_policy",
-        "experiments.video._film",
+        "training.train.train",
+        "sweeps.run.sweep",
+        "training.evaluate.evaluate_policy",
+        "training.video._film",
         "reports.gather.compare",
         "reports.curves._draw_game",
         "tasks.run.run_task",
@@ -259,7 +259,7 @@ def test_damaged_games_of_a_run_are_named(refused, finished, content):
 
 @pytest.mark.parametrize("content", ["{", "{}", "null", '{"mean": 1.0}'])
 def test_a_finished_runs_damaged_evaluation_is_named(finished, monkeypatch, capsys, content):
-    monkeypatch.setattr("rl_coordconv.experiments.train.train", lambda *_, **__: 0)
+    monkeypatch.setattr("rl_coordconv.training.train.train", lambda *_, **__: 0)
     shutil.copytree(finished, "folder", dirs_exist_ok=True)
     Path("folder/evaluation.json").write_text(content)
     assert main(["train", "--resume", "folder"]) == 2

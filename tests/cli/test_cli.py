@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.presets import preset_path
 from rl_coordconv.cli import main
 from rl_coordconv.cli.options import parse_options
-from rl_coordconv.errors import InputError
-from rl_coordconv.presets import preset_path
 from rl_coordconv.version import __version__
 
 
@@ -87,8 +87,8 @@ def test_options_that_make_no_sense_are_refused(pairs):
 @pytest.mark.parametrize("name", ["[b]mine[/b]", "[/b]", "[red]", ":smile:", "{x}", "100%"])
 def test_names_are_printed_as_they_are(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rl_coordconv.experiments.train.train", lambda *_, **__: 0)
-    monkeypatch.setattr("rl_coordconv.experiments.sweep.run.sweep", lambda *_, **__: 0)
+    monkeypatch.setattr("rl_coordconv.training.train.train", lambda *_, **__: 0)
+    monkeypatch.setattr("rl_coordconv.sweeps.run.sweep", lambda *_, **__: 0)
     folder, agent = f"{name} runs", f"{name}.yaml"
     Path(agent).parent.mkdir(exist_ok=True)
     shutil.copy(preset_path("agents", "agent", "ppo"), agent)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rl_coordconv.presets import preset_path
+from rl_coordconv._util.presets import preset_path
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 

@@ -12,8 +12,8 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
 import rl_coordconv
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.envs.aim import COLUMNS, SHOTS, SIDE, column_of, paint, region_places
-from rl_coordconv.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import extractor_policy_kwargs
 
 ID = "rl_coordconv/Aim-v0"

@@ -8,8 +8,8 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs import load_protocol
-from rl_coordconv.errors import InputError
 
 DEEPMIND = load_protocol("deepmind")
 

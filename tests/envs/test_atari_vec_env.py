@@ -5,8 +5,8 @@ import pytest
 from ale_py.vector_env import AtariVectorEnv
 from atari_play import play, random_actions
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs import load_protocol
-from rl_coordconv.errors import InputError
 
 DEEPMIND = load_protocol("deepmind")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from atari_play import play, random_actions
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs import load_protocol
-from rl_coordconv.errors import InputError
 
 DEEPMIND = load_protocol("deepmind")
 

@@ -3,8 +3,8 @@
 import gymnasium as gym
 import pytest
 
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.envs import Game, game_names, resolve_game
-from rl_coordconv.errors import InputError, UnknownNameError
 
 
 def test_there_are_all_single_player_games_of_ale_py():

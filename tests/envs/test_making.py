@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.envs import (
     AtariVecEnv,
     find_game,
@@ -11,7 +12,6 @@ from rl_coordconv.envs import (
     make_vec_env,
     regions_to_evaluate,
 )
-from rl_coordconv.errors import InputError, UnknownNameError
 
 
 @pytest.mark.parametrize(

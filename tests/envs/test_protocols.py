@@ -2,8 +2,8 @@
 
 import pytest
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs import Protocol, load_protocol
-from rl_coordconv.errors import InputError
 
 DEEPMIND = load_protocol("deepmind")
 

@@ -3,6 +3,8 @@
 import pytest
 import yaml
 
+from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv._util.presets import preset_names, preset_path
 from rl_coordconv.envs import (
     human_normalized_score,
     load_protocol,
@@ -11,8 +13,6 @@ from rl_coordconv.envs import (
     reference_scores,
     resolve_game,
 )
-from rl_coordconv.errors import InputError, UnknownNameError
-from rl_coordconv.presets import preset_names, preset_path
 
 SIZES = {"atari-5": 5, "atari-10": 10, "atari-26": 26, "atari-57": 57, "coordconv-9": 9}
 

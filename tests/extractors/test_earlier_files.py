@@ -15,15 +15,15 @@ import pytest
 import stable_baselines3
 import torch
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import A2C
 from rl_coordconv.agents.portable import load_portable, save_portable
-from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.sweep.directory import SweepDirectory
-from rl_coordconv.experiments.sweep.plan import SweepConfig
 from rl_coordconv.extractors import CoordConvCnnPolicy, extractor_policy_kwargs
 from rl_coordconv.extractors.registry import find_extractor, from_format_1
 from rl_coordconv.reports.planned import planned_runs
 from rl_coordconv.runs import RunConfig
+from rl_coordconv.sweeps.directory import SweepDirectory
+from rl_coordconv.sweeps.plan import SweepConfig
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "format_1.tar.xz"
 NAMES = ("coordconv", "placebo", "coordconv-all", "impala-coordconv")

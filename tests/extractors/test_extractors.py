@@ -13,7 +13,7 @@ from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 from torch.nn import functional as F
 
-from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.extractors import (
     EXTRACTORS,
     CoordConvCNN,

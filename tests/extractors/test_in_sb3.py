@@ -13,7 +13,7 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 
 import rl_coordconv
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors import (
     CoordConvCNN,
     CoordConvCnnPolicy,

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.layers import (
     AddCoords,
     ConstantConv2d,

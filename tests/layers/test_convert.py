@@ -10,7 +10,7 @@ from stable_baselines3 import PPO
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.layers import CoordConv2d, convert_to_coordconv, coordinate_weight_ratios
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d, coordinate_channels
 
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from rl_coordconv.experiments.resolve import resolve_run
 from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
+from rl_coordconv.training.resolve import resolve_run
 
 STEPS = 12_000
 GAMES = 120

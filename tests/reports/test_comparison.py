@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs import load_suite, reference_scores
-from rl_coordconv.errors import InputError
 from rl_coordconv.reports.comparison import compare
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Comparison, Options

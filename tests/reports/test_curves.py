@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.reports.curves import (
     PRECISION_COLOURS,
     _draw_game,
@@ -17,6 +16,7 @@ from rl_coordconv.reports.curves import (
 )
 from rl_coordconv.reports.table import runs_table
 from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.training.resolve import resolve_run
 
 
 def make_run(tmp_path, returns, **options) -> RunDirectory:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common.monitor import ResultsWriter
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.reports.gather import gather, parse_imports
 from rl_coordconv.reports.imports import import_runs
 from rl_coordconv.reports.outcomes import Options

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from rl_coordconv._util.errors import InputError, MissingExtraError
 from rl_coordconv.cli.compare import run as compare_command
-from rl_coordconv.errors import InputError, MissingExtraError
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.markdown import escape

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.reports.curves import load_curve
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options

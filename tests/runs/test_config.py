@@ -2,9 +2,9 @@
 
 import pytest
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunConfig
+from rl_coordconv.training.resolve import resolve_run
 
 
 def test_a_configuration_comes_back_from_yaml_equal(tmp_path):

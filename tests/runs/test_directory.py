@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunBusyError, RunDirectory, RunState
+from rl_coordconv.training.resolve import resolve_run
 
 
 def test_the_same_configuration_finds_its_directory_again(tmp_path):

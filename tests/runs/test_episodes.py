@@ -5,14 +5,14 @@ import os
 
 import pytest
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.callbacks import LogEpisodes
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs.episodes import (
     begin_episodes,
     read_episodes,
     read_monitor,
     truncate_episodes,
 )
+from rl_coordconv.training.callbacks import LogEpisodes
 
 HEADER = '#{"t_start": 1000.5, "env_id": "Pong"}'
 ROWS = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import Evaluation
 from rl_coordconv.runs.precision import recorded_precision
 

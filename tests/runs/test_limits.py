@@ -2,11 +2,11 @@
 
 import pytest
 
-from rl_coordconv.errors import InputError
-from rl_coordconv.experiments.resolve import resolve_run
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_ENVS, MAX_SEED
 from rl_coordconv.runs.seeds import MAX_ATTEMPTS, evaluation_seed, training_seed
+from rl_coordconv.training.resolve import resolve_run
 
 
 def test_as_many_environments_as_there_are_seeds_for():

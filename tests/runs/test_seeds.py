@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs.config import MAX_SEED
 from rl_coordconv.runs.seeds import MAX_ATTEMPTS, MAX_ENVS, evaluation_seed, training_seed
 

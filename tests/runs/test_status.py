@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunState, Status
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rl_coordconv.errors import InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.statistics import Verdict, decide, mean_interval, paired_p_value
 
 FLIPPED = {"better": "worse", "worse": "better", "similar": "similar", "undecided": "undecided"}

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from rl_coordconv.errors import InputError, UnknownNameError
+from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.tasks.catalogue import SQUARES, find_task
 from rl_coordconv.tasks.config import resolve_task
 from rl_coordconv.tasks.task import DEFAULT, NO_SPLIT

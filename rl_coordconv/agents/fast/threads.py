@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from rl_coordconv.hardware import openmp_spins
+from rl_coordconv.machine.hardware import openmp_spins
 
 
 class Inference:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rl_coordconv.errors import missing_extra
+from rl_coordconv._util.errors import missing_extra
 
 SIDE = 28
 CLASSES = 10

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl_coordconv.errors import unknown_name
+from rl_coordconv._util.errors import unknown_name
 
 SIDE = 64
 """Pixels of the canvas's side."""

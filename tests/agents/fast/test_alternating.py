@@ -9,10 +9,10 @@ from images_env import make_blinking
 from stable_baselines3.common.callbacks import BaseCallback
 from torch.nn.utils import parameters_to_vector
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import A2C, PPO
 from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.envs.alternating import AlternatingVecEnv
-from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
 
 SMALL = {A2C: {"n_steps": 5}, PPO: {"n_steps": 16, "batch_size": 32, "n_epochs": 1}}

@@ -18,13 +18,13 @@ from stable_baselines3.common.callbacks import (
 )
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import A2C, PPO
 from rl_coordconv.agents.fast.collecting import Collector
 from rl_coordconv.agents.fast.pipelining import may_pipeline
 from rl_coordconv.agents.fast.watching import only_watches
 from rl_coordconv.envs import AtariVecEnv
 from rl_coordconv.envs.alternating import AlternatingVecEnv
-from rl_coordconv.errors import InputError
 from rl_coordconv.extractors import extractor_policy_kwargs
 
 

@@ -5,9 +5,9 @@ import torch
 from images_env import make_blinking
 from stable_baselines3.common.callbacks import BaseCallback
 
-from rl_coordconv import hardware
 from rl_coordconv.agents import A2C, PPO
 from rl_coordconv.agents.fast import deciding
+from rl_coordconv.machine import hardware
 
 
 @pytest.fixture

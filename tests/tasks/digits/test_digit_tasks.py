@@ -6,7 +6,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from rl_coordconv.errors import MissingExtraError
+from rl_coordconv._util.errors import MissingExtraError
 from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.catalogue import find_task
 from rl_coordconv.tasks.config import resolve_task

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rl_coordconv.errors import UnknownNameError
+from rl_coordconv._util.errors import UnknownNameError
 from rl_coordconv.tasks.squares.canvas import (
     SPLITS,
     all_positions,

@@ -1,0 +1,1 @@
+"""What every subpackage needs: errors, whole files, checked data."""

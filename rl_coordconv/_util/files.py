@@ -1,0 +1,137 @@
+"""Writing files so that a crash leaves the old content or the new one, never half of either.
+
+A rename alone survives a killed process, but not a power cut: it may reach the disk before the
+content does. So content is flushed before it is renamed, and the rename after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rl_coordconv._util.errors import InputError
+
+_NO_DIRECTORY_SYNC = (errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
+"""What Windows and some network file systems answer where a directory cannot be flushed."""
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file's content in one step.
+
+    The temporary file lies in the same directory because a rename is atomic only within one file
+    system.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        replace(Path(temporary), path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content by UTF-8 in one step."""
+    write_bytes(path, text.encode("utf8"))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace a file's content by JSON in one step.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON cannot hold.
+    """
+    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def replace(temporary: Path, final: Path) -> None:
+    """Rename a file or a whole directory into place, so that a power cut keeps it there whole."""
+    replace_all([(temporary, final)])
+
+
+def replace_all(moves: Iterable[tuple[Path, Path]]) -> None:
+    """Do as `replace` does for several, with fewer waits for the disk.
+
+    Args:
+        moves: what is renamed, and to where; both in one file system.
+    """
+    moves = list(moves)
+    for temporary, _ in moves:
+        _sync_tree(temporary)
+    for temporary, final in moves:
+        os.replace(temporary, final)
+    for folder in dict.fromkeys(final.parent for _, final in moves):
+        sync_directory(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with path.open("rb+") as file:  # Windows flushes only what is open for writing
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until a directory's entries are on the disk, where the system can do that."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise
+
+
+def _sync_tree(path: Path) -> None:
+    if not path.is_dir():
+        sync_file(path)
+        return
+    for inner in sorted(path.iterdir()):
+        _sync_tree(inner)
+    sync_directory(path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: it cannot be read, or is not JSON: cut short, or damaged.
+    """
+    content = read_bytes(path)
+    try:
+        return json.loads(content.decode("utf8"))
+    except (ValueError, RecursionError) as error:
+        what = f"no JSON ({error})" if content else "empty"
+        raise InputError(f"{path} is damaged: {what}") from error
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path} is damaged: it holds {str(data)[:60]!r} rather than an object")
+    return data

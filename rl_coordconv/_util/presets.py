@@ -1,0 +1,65 @@
+"""Where the YAML presets are: packaged in a wheel, beside the package in a clone."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from rl_coordconv._util.errors import InputError, shown, unknown_name
+
+PACKAGE = Path(str(files("rl_coordconv"))).resolve()
+
+
+def preset_directory(room: str) -> Path:
+    """Return the directory that holds the presets of a room.
+
+    Args:
+        room: ``"agents"`` or ``"envs"``.
+
+    Raises:
+        FileNotFoundError: neither the packaged nor the clone's directory exists.
+    """
+    packaged = PACKAGE / room / "presets"
+    clone = PACKAGE.parent / room
+    for directory in (packaged, clone):
+        if directory.is_dir():
+            return directory
+    raise FileNotFoundError(f"no presets for {room!r}: neither {packaged} nor {clone} exists")
+
+
+def preset_names(room: str) -> list[str]:
+    """Return the names of the presets of a room, sorted."""
+    return sorted(path.stem for path in preset_directory(room).glob("*.yaml"))
+
+
+def preset_path(room: str, kind: str, name_or_path: str) -> Path:
+    """Find the YAML file of a preset by its name, or take a path to one's own file.
+
+    Args:
+        room: ``"agents"`` or ``"envs"``.
+        kind: what the file describes, for the error message: ``"agent"`` or ``"suite"``.
+        name_or_path: a preset's name, or a path that ends in ``.yaml`` or ``.yml``.
+
+    Raises:
+        InputError: a path to what is no file, or whose name could not stand in a run's.
+        UnknownNameError: a name without a preset; names the closest ones.
+    """
+    if name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        _check_file(kind, path)
+        return path
+    if name_or_path not in preset_names(room):
+        raise unknown_name(kind, name_or_path, preset_names(room))
+    return preset_directory(room) / f"{name_or_path}.yaml"
+
+
+def _check_file(kind: str, path: Path) -> None:
+    if not str(path).isprintable():
+        raise InputError(f"{kind} file {shown(str(path))} has a character that cannot be printed")
+    try:
+        is_file, is_there = path.is_file(), path.exists()
+    except OSError as error:  # a name that is too long
+        raise InputError(f"{kind} file {shown(str(path))}: {error.strerror}") from error
+    if not is_file:
+        reason = "is no regular file" if is_there else "does not exist"
+        raise InputError(f"{kind} file {shown(str(path))} {reason}")

@@ -1,0 +1,124 @@
+"""Training runs as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from typing import IO
+
+from rl_coordconv.sweeps import probe, worker
+from rl_coordconv.sweeps.resources import Resources
+from rl_coordconv.sweeps.supervisor import Outcome
+from rl_coordconv.runs import RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
+
+LOG = "worker.log"
+"""What a run's processes have printed, in the run's directory."""
+
+
+class LocalLauncher:
+    """Starts one process a run.
+
+    Args:
+        resources: what each of them gets.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self.jobs = resources.jobs
+        self._resources = resources
+
+    def start(self, run: RunDirectory, slot: int) -> LocalJob:
+        """Start training a run.
+
+        Args:
+            run: which.
+            slot: which of the runs at a time it is, from 0.
+        """
+        command = worker.command(run.path, self._resources.threads)
+        return LocalJob(command, self._environment(slot), (run.path / LOG).open("ab"))
+
+    def _environment(self, slot: int) -> dict[str, str]:
+        environment = worker.environment(self._resources.threads)
+        gpu = self._resources.gpu_of(slot)
+        if gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = _name_of(gpu)
+        return environment
+
+    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the number format of every arm on this machine."""
+        data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
+        found = probe.find_formats(data, self._environment(0))
+        return [Finding(**finding) for finding in found]
+
+    def describe(self) -> str:
+        """Say how many runs at a time are trained, with what, and where."""
+        return f"{self.jobs} at a time with {self._resources.threads} threads each on this machine"
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+
+
+def _name_of(gpu: int) -> str:
+    """Return what CUDA calls the GPU that is the ``gpu``-th of those this process may use."""
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return visible[gpu] if gpu < len(visible) else str(gpu)
+
+
+class LocalJob:
+    """A process that trains a run."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: IO[bytes]) -> None:
+        with log:
+            # A session of its own: Ctrl-C reaches the sweep alone, which then asks its workers.
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def poll(self) -> Outcome | None:
+        """Return how it ended, or None while it runs."""
+        code = self._process.poll()
+        return None if code is None else outcome_of(code)
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+        return self._process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to save and stop."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+
+def outcome_of(code: int) -> Outcome:
+    """Say what a worker's exit code means; negative ones are signals, as in `subprocess`."""
+    if code == 0:
+        return Outcome("ended")
+    if code == worker.BUSY:
+        return Outcome("busy")
+    if code == worker.DISK_FULL:
+        return Outcome("died", "the disk is full")
+    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        return Outcome("stopped")
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return Outcome("died", f"the process was ended by {name}")
+    return Outcome("died", f"the process ended with exit code {code}")

@@ -1,0 +1,275 @@
+"""Training runs on a Ray cluster whose machines need not share any files.
+
+Each run is a Ray task that trains in a folder of its own machine and sends its files back as it
+goes: the small ones every few seconds, all of them after each checkpoint. What has arrived lies in
+the sweep's directory as if the run had been trained there, so that resuming, retrying and comparing
+are the same as with local processes. A machine that is lost costs what it did since the last
+checkpoint that has arrived; so does the loss of the driver.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv.sweeps import probe, worker
+from rl_coordconv.sweeps.backends.local import LOG, outcome_of
+from rl_coordconv.sweeps.backends.sync_bundles import CHECKPOINTS, pack, unpack
+from rl_coordconv.sweeps.supervisor import Outcome
+from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
+
+_LOOK_SECONDS = 1.0
+_SMALL_SECONDS = 10.0
+
+
+class RayLauncher:
+    """Starts one Ray task a run.
+
+    Args:
+        address: the cluster's; None takes ``RAY_ADDRESS``, or starts Ray on this machine.
+        cpus: CPUs that a run asks for, and the threads it gets.
+        gpus: GPUs that a run asks for; fractions share one.
+        jobs: runs at a time; None takes as many as fit into the cluster.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        InputError: no cluster at the address, or no room in it for a single run.
+    """
+
+    def __init__(
+        self, address: str | None, *, cpus: float, gpus: float = 0.0, jobs: int | None = None
+    ) -> None:
+        self._ray = ray = _import_ray()
+        self._needs = {"CPU": cpus, "GPU": gpus}
+        self._owns = not ray.is_initialized()
+        if self._owns:
+            _connect(ray, address)
+        fits = _fitting(ray.nodes(), self._needs)
+        self.jobs = fits if jobs is None else jobs
+        if self.jobs < 1:
+            raise InputError(f"jobs {self.jobs} is not at least 1")
+        self._threads = max(1, int(cpus))
+        self._sign = ray.remote(num_cpus=0)(_StopSign).remote()
+        # A task that Ray itself tried again would begin with the files of the first try.
+        self._train = ray.remote(
+            num_cpus=cpus, num_gpus=gpus, max_retries=0, num_returns="streaming"
+        )(train_here)
+
+    def start(self, run: RunDirectory, slot: int) -> RayJob:
+        """Send a run to the cluster; Ray decides which machine trains it, and when."""
+        return RayJob(self._ray, self._train, self._sign, run, self._threads)
+
+    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the number format of every arm on every machine that a run fits on."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
+        task = self._ray.remote(num_cpus=0, num_gpus=self._needs["GPU"])(find_formats_here)
+        answers = [
+            task.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(data, self._threads)
+            for node in self._ray.nodes()
+            if node["Alive"] and _fitting_on(node["Resources"], self._needs)
+        ]
+        return [Finding(**finding) for found in self._ray.get(answers) for finding in found]
+
+    def describe(self) -> str:
+        """Say how many runs at a time are trained, with what, and where."""
+        cpus, gpus = self._needs["CPU"], self._needs["GPU"]
+        share = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+        return f"{self.jobs} at a time with {share} each on the Ray cluster"
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        if self._owns:
+            self._ray.shutdown()
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise missing_extra("ray", "ray", "the backend 'ray'") from error
+    return ray
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    address = address or os.environ.get("RAY_ADDRESS")
+    host, _, port = (address or "").rpartition(":")
+    try:
+        if host and "/" not in host and port.isdigit():
+            # Ray itself would ask for minutes.
+            socket.create_connection((host, int(port)), timeout=10).close()
+        ray.init(address=address, log_to_driver=False, logging_level="warning",
+                 **({} if address else {"include_dashboard": False}))  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Ray cluster answers at {address!r}: {error}") from error
+
+
+def _fitting(nodes: Sequence[dict[str, Any]], needs: Mapping[str, float]) -> int:
+    """Return how many runs the cluster's machines can hold at a time, each of them on one.
+
+    Raises:
+        InputError: not a single one.
+    """
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    fits = sum(_fitting_on(machine, needs) for machine in machines)
+    if fits < 1:
+        has = [{name: machine.get(name, 0) for name in needs} for machine in machines]
+        raise InputError(
+            f"a run asks for {dict(needs)}, which no machine has: the whole cluster has {has}"
+        )
+    return fits
+
+
+def _fitting_on(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    # A tenth of a GPU goes ten times into one, which 0.3 / 0.1 in binary numbers does not show.
+    counts = [int(resources.get(name, 0) / need + 1e-9) for name, need in needs.items() if need > 0]
+    return min(counts, default=1)
+
+
+class _StopSign:
+    """Tells tasks that their run is to save and stop."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def put_up(self, name: str) -> None:
+        """Ask a run to stop."""
+        self._names.add(name)
+
+    def is_up(self, name: str) -> bool:
+        """Tell whether a run is to stop."""
+        return name in self._names
+
+
+class RayJob:
+    """A run that is being trained somewhere in the cluster."""
+
+    def __init__(self, ray: Any, train: Any, sign: Any, run: RunDirectory, threads: int) -> None:
+        self._ray, self._sign, self._run = ray, sign, run
+        # A key of its own: the sign of an earlier try of the same run may still be up.
+        self._key = f"{run.path.name} {time.monotonic_ns()}"
+        self._outcome: Outcome | None = None
+        self._lock = ExitStack()
+        try:
+            self._lock.enter_context(run.locked())
+        except RunBusyError:
+            self._outcome = Outcome("busy")
+            return
+        parcel = pack(run.path, whole=True)
+        self._stream = train.remote(parcel, run.path.name, self._key, sign, threads)
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self) -> None:
+        """Put what arrives in its place, until the run or its machine is gone."""
+        outcome = Outcome("died", "the task ended without a word")
+        try:
+            for reference in self._stream:
+                kind, content = self._ray.get(reference)
+                if kind == "files":
+                    unpack(content, self._run.path)
+                else:
+                    outcome = outcome_of(content)
+        except Exception as error:  # whatever Ray or the disk says, the run is not lost
+            outcome = Outcome("died", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        finally:
+            self._lock.close()
+            self._outcome = outcome
+
+    def poll(self) -> Outcome | None:
+        """Return how it ended, or None while it goes on."""
+        return self._outcome
+
+    def terminate(self) -> None:
+        """Ask it to save, send its files and stop."""
+        self._sign.put_up.remote(self._key)
+
+    def kill(self) -> None:
+        """End it at once."""
+        with suppress(Exception):  # it may have ended by itself
+            self._ray.cancel(self._stream, force=True)
+
+
+def train_here(
+    parcel: bytes, name: str, key: str, sign: Any, threads: int
+) -> Iterator[tuple[str, Any]]:
+    """Train a run on the machine that Ray chose, and yield its files as they come about.
+
+    Args:
+        parcel: the run's directory so far.
+        name: of the run's directory.
+        key: under which the sign knows this try.
+        sign: a `_StopSign`.
+        threads: of torch and of the emulator.
+
+    Yields:
+        ``("files", parcel)`` again and again, at last ``("exit", exit code)``.
+    """
+    with tempfile.TemporaryDirectory(prefix="rl-coordconv-") as folder:
+        run = Path(folder) / name
+        (run / CHECKPOINTS).mkdir(parents=True)
+        unpack(parcel, run)
+        process = _start(run, threads)
+        try:
+            yield from _watch(process, run, key, sign)
+            yield "files", pack(run, whole=True)
+            yield "exit", process.returncode
+        finally:
+            process.kill()
+            process.wait()
+
+
+def find_formats_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    """Find the number format of some runs on the machine that Ray chose; plain data both ways."""
+    return probe.find_formats(configs, worker.environment(threads))
+
+
+def _start(run: Path, threads: int) -> subprocess.Popen[bytes]:
+    command, environment = worker.command(run, threads), worker.environment(threads)
+    with (run / LOG).open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], run: Path, key: str, sign: Any
+) -> Iterator[tuple[str, bytes]]:
+    sent, sent_at, is_asked = _checkpoints(run), time.monotonic(), False
+    while process.poll() is None:
+        time.sleep(_LOOK_SECONDS)
+        if not is_asked and _is_up(sign, key):
+            process.send_signal(signal.SIGTERM)
+            is_asked = True
+        now = _checkpoints(run)
+        if now != sent:
+            sent, sent_at = now, time.monotonic()
+            yield "files", pack(run, whole=True)
+        elif time.monotonic() - sent_at >= _SMALL_SECONDS:
+            sent_at = time.monotonic()
+            yield "files", pack(run, whole=False)
+
+
+def _checkpoints(run: Path) -> set[str]:
+    names = {path.name for path in (run / CHECKPOINTS).iterdir()}
+    return {name for name in names if not name.startswith(".")}
+
+
+def _is_up(sign: Any, key: str) -> bool:
+    import ray
+
+    try:
+        return bool(ray.get(sign.is_up.remote(key), timeout=5))
+    except Exception:  # the sign's machine is gone, or slow: then nobody asks
+        return False

@@ -1,0 +1,127 @@
+"""The process that finds the number format of each arm: ``python -m ...sweep.probe IN OUT``.
+
+It runs where the runs will be trained, with their threads. A process of its own, because a kernel
+that is wrong may also end the process.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv.runs import RunConfig
+from rl_coordconv.runs.precision import Finding
+
+_SECONDS = 600.0
+
+
+def find_formats(
+    configs: Sequence[dict[str, Any]], environment: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Find the number format that ``auto`` takes for some runs on this machine.
+
+    Args:
+        configs: configurations of runs, as plain data.
+        environment: of the process.
+
+    Returns:
+        A `Finding` of each arm, as plain data; fp32, with what happened, where it failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="rl-coordconv-formats-") as folder:
+        asked, answered = Path(folder) / "configs.json", Path(folder) / "findings.json"
+        write_json(asked, list(configs))
+        command = [sys.executable, "-m", __name__, str(asked), str(answered)]
+        try:
+            result = subprocess.run(command, env=dict(environment), capture_output=True,
+                                    text=True, errors="replace", stdin=subprocess.DEVNULL,
+                                    timeout=_SECONDS, check=False)  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return [_nothing_found(config, "it took too long") for config in configs]
+        if result.returncode == 0 and answered.is_file():
+            found: list[dict[str, Any]] = read_json(answered)
+            return found
+        last = (result.stderr.strip().splitlines() or ["without a word"])[-1]
+        words = f"its process ended with exit code {result.returncode}: {last}"
+        return [_nothing_found(config, words) for config in configs]
+
+
+def _nothing_found(config: dict[str, Any], words: str) -> dict[str, Any]:
+    return Finding(
+        machine=platform.node(),
+        agent=config["agent"],
+        extractor=config["extractor"],
+        precision="fp32",
+        reason=f"bf16 could not be checked: {words}",
+    ).model_dump(mode="json")
+
+
+def one_of_each_arm(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """Leave out runs whose networks are like another's: they differ in seed or Atari game only."""
+    found: dict[tuple[str, ...], RunConfig] = {}
+    for config in configs:
+        images = config.game if config.protocol is None else config.protocol.model_dump_json()
+        extractor, options = config.network
+        network = repr(sorted(options.items()))
+        found.setdefault((config.agent, extractor, network, images), config)
+    return list(found.values())
+
+
+def main(argv: Sequence[str]) -> int:
+    """Read configurations from one file and write findings into another."""
+    configs = [RunConfig.build(**config) for config in read_json(Path(argv[0]))]
+    write_json(Path(argv[1]), [one.model_dump(mode="json") for one in _findings(configs)])
+    return 0
+
+
+def _findings(configs: Sequence[RunConfig]) -> Iterator[Finding]:
+    for config in configs:
+        try:
+            name, reason = _choose(config)
+        except Exception as error:  # the run itself will fail of it, and say so
+            words = (str(error).splitlines() or [""])[0]
+            name, reason = "fp32", f"bf16 could not be checked: {type(error).__name__}: {words}"
+        yield Finding(
+            machine=platform.node(),
+            agent=config.agent,
+            extractor=config.extractor,
+            precision=name,
+            reason=reason,
+        )
+
+
+def _choose(config: RunConfig) -> tuple[Any, str]:
+    """Build the run's agent with a single environment and ask it."""
+    from rl_coordconv.agents.build import build_agent
+    from rl_coordconv.agents.presets import PPOPreset
+    from rl_coordconv.machine.devices import resolve_device
+    from rl_coordconv.envs import make_vec_env
+
+    changes: dict[str, Any] = {"n_envs": 1}
+    if isinstance(config.preset, PPOPreset):
+        changes["n_steps"] = config.preset.batch_size  # a rollout that minibatches divide
+    extractor, options = config.network
+    env = make_vec_env(config.game, 1, protocol=config.protocol, num_threads=1)
+    try:
+        model = build_agent(
+            config.preset.model_copy(update=changes),
+            env,
+            extractor=extractor,
+            extractor_kwargs=options,
+            seed=config.seed,
+            device=str(resolve_device(config.device)),
+            paired_seed=config.seed if config.initialization == "paired" else None,
+        )
+        chosen = model.chosen_precision
+    finally:
+        env.close()
+    return chosen.name, chosen.reason
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

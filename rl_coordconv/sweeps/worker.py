@@ -1,0 +1,91 @@
+"""The process that trains one run of a sweep: ``python -m rl_coordconv.sweeps.worker``.
+
+A process of its own for every run: its threads, its CUDA context and its death are its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import rl_coordconv
+
+BUSY = 75
+"""Exit code where another process holds the run (EX_TEMPFAIL of sysexits.h)."""
+DISK_FULL = 74
+"""Exit code where that could not even be written down (EX_IOERR of sysexits.h)."""
+FAILED = 1
+
+
+def command(run: Path, threads: int) -> list[str]:
+    """Return the command that trains a run for the process that calls this."""
+    return [sys.executable, "-m", __name__, str(run),
+            "--threads", str(threads), "--parent", str(os.getpid())]  # fmt: skip
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment variables for that command."""
+    # A script of a clone finds the package beside itself; its workers have to be told.
+    package = str(Path(rl_coordconv.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train a run and return the process's exit code.
+
+    Args:
+        argv: the run's directory, ``--threads`` and ``--parent``; None takes this process's.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--parent", type=int, help="process whose end ends this one")
+    arguments = parser.parse_args(argv)
+    if arguments.parent is not None:
+        _follow(arguments.parent)
+    from rl_coordconv.machine.hardware import limit_openmp_spinning
+
+    limit_openmp_spinning()
+    return _train(arguments.run, arguments.threads)
+
+
+def _train(path: str, threads: int) -> int:
+    from rich.console import Console
+
+    from rl_coordconv.training.train import train
+    from rl_coordconv.runs import RunBusyError, RunDirectory
+
+    try:
+        argv = [sys.executable, *sys.argv]
+        return train(RunDirectory(path), Console(), argv, threads=threads)
+    except RunBusyError as error:
+        print(error, file=sys.stderr)
+        return BUSY
+    except Exception as error:
+        traceback.print_exc()
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return DISK_FULL if is_full else FAILED
+
+
+def _follow(parent: int) -> None:
+    """Stop, with a checkpoint, when the sweep is gone: nobody would look after this run."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

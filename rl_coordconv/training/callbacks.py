@@ -1,0 +1,188 @@
+"""What a training does beside training, as stable-baselines3 callbacks.
+
+Order matters: a rollout starts when the update before it is complete, so that is the moment to
+check the losses, then to save, then to stop.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import safe_mean
+
+from rl_coordconv._util.errors import DivergedError
+from rl_coordconv.layers import coordinate_weight_ratios
+from rl_coordconv.runs.episodes import begin_episodes, truncate_episodes
+from rl_coordconv.training.progress import ProgressDisplay
+from rl_coordconv.training.signals import StopRequest
+
+_LOSSES = ("train/loss", "train/value_loss", "train/policy_loss", "train/policy_gradient_loss")
+
+
+class TrainingStoppedError(Exception):
+    """Ends ``learn`` between two rollouts, where a checkpoint is exact."""
+
+
+class NonFiniteLossError(DivergedError):
+    """A loss became NaN or infinite; the last checkpoint is from before."""
+
+
+def check_losses(model: BaseAlgorithm) -> None:
+    """Look at the losses that the last update logged.
+
+    Raises:
+        NonFiniteLossError: one of them is NaN or infinite.
+    """
+    for name in _LOSSES:
+        value = model.logger.name_to_value.get(name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise NonFiniteLossError(f"{name} is {value} after {model.num_timesteps:,} agent steps")
+
+
+def check_weights(model: BaseAlgorithm) -> None:
+    """Look at the weights: the last step of an update can break them after a finite loss.
+
+    Raises:
+        DivergedError: one of them is NaN or infinite.
+    """
+    for name, weights in model.policy.named_parameters():
+        if not torch.isfinite(weights).all():
+            raise DivergedError(
+                f"{name} has weights that are NaN or infinite after {model.num_timesteps:,} agent "
+                "steps"
+            )
+
+
+class CheckLosses(BaseCallback):
+    """Stop as soon as a loss is not finite, before a checkpoint could keep the damage."""
+
+    only_watches = True
+
+    def _on_rollout_start(self) -> None:
+        check_losses(self.model)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class SaveAndStop(BaseCallback):
+    """Save a checkpoint every so often, and stop when asked to.
+
+    Args:
+        save: writes a checkpoint of the model as it is now.
+        beat: writes the run's status, so that others see that it is alive.
+        stop: the wish to stop.
+        every_seconds: time between checkpoints.
+        beat_seconds: time between heartbeats.
+    """
+
+    only_watches = True
+
+    def __init__(
+        self,
+        save: Callable[[], None],
+        beat: Callable[[], None],
+        stop: StopRequest,
+        every_seconds: float,
+        beat_seconds: float = 15.0,
+    ) -> None:
+        super().__init__()
+        self._save, self._beat, self._stop = save, beat, stop
+        self._every_seconds, self._beat_seconds = every_seconds, beat_seconds
+        self._saved = self._beaten = time.monotonic()
+
+    def _on_rollout_start(self) -> None:
+        if self._stop:
+            raise TrainingStoppedError
+        now = time.monotonic()
+        if now - self._saved >= self._every_seconds:
+            self._saved = now
+            try:
+                self._save()
+            except OSError as error:  # a full disk costs this checkpoint, not the training
+                warnings.warn(f"no checkpoint was written: {error}", stacklevel=2)
+
+    def _on_step(self) -> bool:
+        now = time.monotonic()
+        if now - self._beaten >= self._beat_seconds:
+            self._beaten = now
+            self._beat()
+        return True
+
+
+class ShowProgress(BaseCallback):
+    """Keep the display up to date."""
+
+    only_watches = True
+
+    def __init__(self, display: ProgressDisplay) -> None:
+        super().__init__()
+        self._display = display
+
+    def _on_step(self) -> bool:
+        episodes = self.model.ep_info_buffer
+        mean = float(safe_mean([episode["r"] for episode in episodes])) if episodes else None
+        self._display.update(self.num_timesteps, mean)
+        return True
+
+
+class LogCoordinateWeights(BaseCallback):
+    """Log how large each CoordConv layer's coordinate weights are beside its image weights.
+
+    The tag is ``coordconv/<layer>/coordinate_to_image_weight_norm``: the Frobenius norm of the
+    coordinate channels' weights divided by that of the image channels' weights.
+    """
+
+    only_watches = True
+
+    def _on_rollout_end(self) -> None:
+        for layer, ratio in coordinate_weight_ratios(self.model.policy).items():
+            self.logger.record(f"coordconv/{layer}/coordinate_to_image_weight_norm", ratio)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class LogEpisodes(BaseCallback):
+    """Write each finished game to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
+
+    Args:
+        path: the file.
+        game: the game's name.
+        resumed_at: drop the games that ended after this agent step; they will be played again.
+            None begins a new file.
+    """
+
+    only_watches = True
+
+    def __init__(self, path: Path, game: str, resumed_at: int | None) -> None:
+        super().__init__()
+        if resumed_at is None:
+            begin_episodes(path, game)
+        else:
+            truncate_episodes(path, game, resumed_at)
+        self._file = path.open("a", encoding="utf8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+
+    def _on_step(self) -> bool:
+        if self.locals["dones"].any():
+            for info in self.locals["infos"]:
+                if (episode := info.get("episode")) is not None:
+                    row = [episode["r"], episode["l"], round(episode["t"], 3), self.num_timesteps]
+                    self._writer.writerow(row)
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,102 @@
+"""From what was asked for to the complete configuration of a run, or an early refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
+from rl_coordconv.agents.presets import MAX_TIMESTEPS, change_preset, load_agent_preset
+from rl_coordconv.envs import find_game, is_atari, load_protocol
+from rl_coordconv.extractors import extractor_policy_kwargs
+from rl_coordconv.machine.devices import check_device_name, resolve_device
+from rl_coordconv.runs import EvaluationConfig, RunConfig
+from rl_coordconv.runs.config import MAX_ENVS, MAX_EPISODES, MAX_SEED
+
+
+def resolve_run(
+    game: str,
+    *,
+    extractor: str = "coordconv",
+    extractor_kwargs: dict[str, Any] | None = None,
+    agent: str = "ppo",
+    total_timesteps: int | None = None,
+    n_envs: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: PrecisionRequest = "auto",
+    protocol: str = "deepmind",
+    eval_episodes: int = 10,
+    initialization: str = "sb3",
+) -> RunConfig:
+    """Fill in every default and check every value before anything is built.
+
+    Device and precision are checked by name only: the machine that trains the run may be another
+    one, see `check_machine`.
+
+    Args:
+        game: a game's name in any of its spellings, for example ``Pong``, ``ALE/Pong-v5`` or
+            ``Aim``.
+        extractor: the features extractor's name.
+        extractor_kwargs: options of that extractor.
+        agent: an agent preset's name, or a path to one's own YAML file.
+        total_timesteps: agent steps over all environments; None takes the preset's.
+        n_envs: environments side by side; None takes the preset's.
+        seed: the run's seed.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+        protocol: ``deepmind`` or ``machado``, of an Atari game.
+        eval_episodes: whole games played at the end; 0 leaves the evaluation out.
+        initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
+
+    Raises:
+        UnknownNameError: no such game, extractor, agent, protocol, device or precision.
+        InputError: a value that is not allowed.
+    """
+    game = find_game(game)
+    if not is_atari(game) and protocol != "deepmind":
+        raise InputError(f"game {game!r} has no protocol {protocol!r}: only Atari games have any")
+    extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
+    check_device_name(device)
+    check_request_name(precision)
+    preset = load_agent_preset(agent)
+    _check_between("n_timesteps", total_timesteps, MAX_TIMESTEPS)
+    _check_between("n_envs", n_envs, MAX_ENVS)
+    _check_between("seed", seed, MAX_SEED, least=0)
+    _check_between("eval_episodes", eval_episodes, MAX_EPISODES, least=0)
+    given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
+    changes = {key: value for key, value in given.items() if value is not None}
+    return RunConfig.build(
+        game=game,
+        extractor=extractor,
+        extractor_kwargs=extractor_kwargs or {},
+        agent=Path(agent).stem,
+        preset=change_preset(preset, changes),
+        protocol=load_protocol(protocol) if is_atari(game) else None,
+        seed=seed,
+        precision=precision,
+        device=device,
+        initialization=initialization,
+        evaluation=EvaluationConfig(episodes=eval_episodes),
+    )
+
+
+def check_machine(device: str, precision: PrecisionRequest) -> None:
+    """Refuse what this machine cannot train, before a run's directory is made.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``auto``, ``fp32`` or ``bf16``.
+
+    Raises:
+        InputError: there is no such device here, or it has no bf16 arithmetic.
+    """
+    check_request(precision, resolve_device(device))
+
+
+def _check_between(name: str, value: int | None, most: int, least: int = 1) -> None:
+    if value is not None and value < least:
+        raise InputError(f"{name} {shown(value)} is not at least {least}")
+    if value is not None and value > most:
+        raise InputError(f"{name} {shown(value)} is not at most {most:,}")

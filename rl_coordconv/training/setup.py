@@ -1,0 +1,62 @@
+"""The environments and threads that a training on this machine gets."""
+
+from __future__ import annotations
+
+import torch
+from stable_baselines3.common.vec_env import VecEnv
+
+from rl_coordconv.agents.sizes import check_fits
+from rl_coordconv.envs import training
+from rl_coordconv.envs.making import observation_shape
+from rl_coordconv.machine.devices import resolve_device
+from rl_coordconv.machine.hardware import available_cores, check_threads
+from rl_coordconv.runs import RunConfig
+from rl_coordconv.runs.config import check_rollout
+
+
+def set_threads(threads: int | None) -> int:
+    """Set torch's threads and return how many the emulator may have.
+
+    Args:
+        threads: None takes the cores this process may use, or fewer where torch was told so
+            (``OMP_NUM_THREADS``).
+
+    Raises:
+        InputError: fewer than one, or more than make sense.
+    """
+    if threads is None:
+        threads = min(available_cores(), torch.get_num_threads())
+    check_threads(threads, "threads")
+    torch.set_num_threads(threads)
+    return threads
+
+
+def check_trainable(config: RunConfig) -> None:
+    """Refuse a run that this machine cannot train, before anything is built.
+
+    Raises:
+        InputError: as `check_rollout` and `check_fits`, or the device is missing.
+    """
+    check_rollout(config.preset)
+    check_fits(
+        config.preset,
+        *config.network,
+        observation_shape(config.game, config.protocol),
+        resolve_device(config.device),
+    )
+
+
+def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
+    """Build a run's environments, see `rl_coordconv.envs.training.make_training_env`."""
+    return training.make_training_env(
+        config.game,
+        config.preset.n_envs,
+        protocol=config.protocol,
+        num_threads=threads,
+        beside_gpu=device.type == "cuda",
+    )
+
+
+def env_threads(env: VecEnv) -> int:
+    """Return how many threads step environments at the same time."""
+    return max(env.get_attr("num_threads")) if env.has_attr("num_threads") else 1

@@ -1,0 +1,337 @@
+"""Train one run to its end, from the beginning or from its last checkpoint."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from rl_coordconv._util.errors import DivergedError, InputError
+from rl_coordconv._util.files import replace, sync_file, write_json
+from rl_coordconv.agents.build import build_agent
+from rl_coordconv.agents.portable import check_portable, save_portable
+from rl_coordconv.machine.devices import resolve_device
+from rl_coordconv.machine.provenance import describe_environment
+from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
+from rl_coordconv.runs.checkpoints import (
+    Progress,
+    load_newest_checkpoint,
+    save_checkpoint,
+)
+from rl_coordconv.runs.metrics import open_logger
+from rl_coordconv.runs.precision import Format
+from rl_coordconv.runs.seeds import training_seed
+from rl_coordconv.training.callbacks import (
+    CheckLosses,
+    LogCoordinateWeights,
+    LogEpisodes,
+    SaveAndStop,
+    ShowProgress,
+    TrainingStoppedError,
+    check_losses,
+    check_weights,
+)
+from rl_coordconv.training.evaluate import evaluate_policy_on_games
+from rl_coordconv.training.precision import record_format, requested_format
+from rl_coordconv.training.profiling import ProfileTraining
+from rl_coordconv.training.progress import open_progress
+from rl_coordconv.training.setup import (
+    check_trainable,
+    env_threads,
+    make_training_env,
+    set_threads,
+)
+from rl_coordconv.training.signals import StopRequest, stop_request
+
+CHECKPOINT_SECONDS = 120.0
+BEAT_SECONDS = 15.0
+
+
+def train(
+    run: RunDirectory,
+    console: Console,
+    argv: list[str] | None = None,
+    *,
+    threads: int | None = None,
+    profile: bool = False,
+    precision: Format | None = None,
+) -> int:
+    """Train a run, evaluate it, and keep its status true whatever happens.
+
+    A run that is already done is left as it is. Ctrl-C or SIGTERM saves a checkpoint and the model
+    as they are after the current update.
+
+    Args:
+        run: the run's directory, made by `RunDirectory.create`.
+        console: where progress is shown.
+        argv: the command that asked for it, for ``command.txt``.
+        threads: of torch and of the emulator; None takes the cores this process may use, or fewer
+            where ``OMP_NUM_THREADS`` says so.
+        profile: whether to profile some updates into the run's ``profile/``.
+        precision: another number format for what is left of the run; None keeps the one it has.
+
+    Returns:
+        The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Raises:
+        InputError: another process is training this run, a file of it is damaged, no thread was
+            allowed, the run's number format cannot be had here, or a finished run was to change its
+            format.
+        DivergedError: losses, values or weights became NaN or infinite.
+    """
+    with run.locked(), stop_request() as stop:
+        if run.status().state is RunState.DONE:
+            if precision is not None:
+                raise InputError(f"precision {precision!r} was asked for, but {run.path} is done")
+            return 0
+        if argv:
+            run.record_command(argv)
+        with _recorded_failure(run):
+            _Attempt(run, console, stop, threads, profile, precision).execute()
+        return stop.exit_code
+
+
+@contextmanager
+def _recorded_failure(run: RunDirectory) -> Iterator[None]:
+    """Write into the status that and why a training ended early."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _change_status(run, RunState.INTERRUPTED)
+        raise
+    except BaseException as error:
+        failure = f"{type(error).__name__}: {error}"
+        has_diverged = isinstance(error, DivergedError)
+        _change_status(run, RunState.FAILED, failure, traceback.format_exc(), has_diverged)
+        raise
+
+
+def _change_status(
+    run: RunDirectory,
+    state: RunState,
+    error: str | None = None,
+    trace: str | None = None,
+    has_diverged: bool = False,
+) -> None:
+    before = run.status()
+    changed = {"state": state, "error": error, "traceback": trace,
+               "divergences": before.divergences + has_diverged}  # fmt: skip
+    before.model_copy(update=changed).save(run.status_file)
+
+
+class _Attempt:
+    """One process's work on a run.
+
+    Args:
+        run: the run's directory.
+        console: where progress is shown.
+        stop: the wish to stop.
+        threads: of torch and of the emulator; None chooses.
+        profile: whether to profile.
+        precision: a format that is asked for now; None keeps the run's.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        console: Console,
+        stop: StopRequest,
+        threads: int | None,
+        profile: bool,
+        precision: Format | None,
+    ) -> None:
+        self._run, self._console, self._stop, self._profile = run, console, stop, profile
+        self._config = config = run.config()
+        check_trainable(config)
+        device = resolve_device(config.device)
+        threads = set_threads(threads)
+        self._env = make_training_env(config, device, threads)
+        self._format = requested_format(run, precision)
+        extractor, options = config.network
+        with self._format.explained():
+            self._model = build_agent(
+                config.preset,
+                self._env,
+                extractor=extractor,
+                extractor_kwargs=options,
+                seed=config.seed,
+                device=str(device),
+                precision=self._format.precision,
+                paired_seed=config.seed if config.initialization == "paired" else None,
+            )
+        _try_saving(self._model, run)
+        self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
+        before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
+        # The status remembers attempts that ended before they saved anything new.
+        status = run.status()
+        self._resumes = max(before.resumes, status.resumes) + 1 if self._resumed else 0
+        self._divergences = status.divergences
+        self._seconds_before = before.training_seconds
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        self._beaten = self._began
+        self._env.seed(training_seed(config.seed, self._resumes))
+
+    def execute(self) -> None:
+        """Train what is left, save, evaluate."""
+        self._record_environment()
+        self._save_status(RunState.RUNNING)
+        try:
+            if self._model.num_timesteps < self._config.total_timesteps:
+                self._learn()
+            self._save_all()
+            evaluation = self._evaluate()
+        except TrainingStoppedError:
+            self._save_all()
+            self._save_status(RunState.INTERRUPTED)
+        else:
+            if evaluation is not None:
+                evaluation.save(self._run.evaluation_file)
+            self._save_status(RunState.DONE)
+        finally:
+            self._env.close()
+
+    def _learn(self) -> None:
+        done, config = self._model.num_timesteps, self._config
+        resumed_at = done if self._resumed else None
+        logger = open_logger(self._run.path, self._run.metrics_file, resumed_at=resumed_at)
+        self._model.set_logger(logger)
+        display = open_progress(self._console, config.game, config.total_timesteps, done)
+        episodes = LogEpisodes(self._run.episodes_file, config.game, resumed_at)
+        callbacks = [
+            CheckLosses(),
+            SaveAndStop(self._save_checkpoint, self._beat, self._stop, CHECKPOINT_SECONDS),
+            ShowProgress(display),
+            LogCoordinateWeights(),
+            episodes,
+        ]
+        profiling = ProfileTraining(
+            self._run.path / "profile", partial(self._console.print, soft_wrap=True)
+        )
+        if self._profile:
+            callbacks.append(profiling)
+        try:
+            with _divergence_named(self._model):
+                self._model.learn(
+                    config.total_timesteps - done,
+                    callback=CallbackList(callbacks),
+                    reset_num_timesteps=False,
+                )
+            # SB3 logs before it updates, so the last update's losses are still unseen.
+            check_losses(self._model)
+            self._model.dump_logs()
+        finally:
+            profiling.close()
+            display.close()
+            episodes.close()
+            logger.close()
+
+    def _save_all(self) -> None:
+        self._ended = self._ended or time.monotonic()
+        self._save_checkpoint()
+        save_model(self._model, self._run.model_file)
+        save_portable(self._model, self._run.path)
+
+    def _save_checkpoint(self) -> None:
+        check_weights(self._model)
+        # Whatever power cut may follow: where the checkpoint is, the rows before it are.
+        for path in (self._run.metrics_file, self._run.episodes_file):
+            if path.exists():
+                sync_file(path)
+        progress = Progress(self._model.num_timesteps, self._seconds(), self._resumes)
+        save_checkpoint(self._run.checkpoints, self._model, progress)
+
+    def _seconds(self) -> float:
+        return self._seconds_before + (self._ended or time.monotonic()) - self._began
+
+    def _beat(self) -> None:
+        try:
+            self._save_status(RunState.RUNNING)
+        except OSError as error:
+            warnings.warn(f"no heartbeat was written: {error}", stacklevel=2)
+
+    def _save_status(self, state: RunState) -> None:
+        status = Status(
+            state=state,
+            num_timesteps=self._model.num_timesteps,
+            total_timesteps=self._config.total_timesteps,
+            resumes=self._resumes,
+            divergences=self._divergences,
+            # This attempt answers all divergences before it.
+            divergence_retries=self._divergences,
+            training_seconds=round(self._seconds(), 3),
+        )
+        status.save(self._run.status_file)
+
+    def _record_environment(self) -> None:
+        described = describe_environment(self._model.device, env_threads(self._env))
+        with self._format.explained():
+            chosen = self._model.chosen_precision
+        steps = self._model.num_timesteps
+        written = record_format(self._run, self._format, chosen, steps)
+        write_json(self._run.environment_file, described | written)
+
+    def _evaluate(self) -> Evaluation | None:
+        episodes = self._config.evaluation.episodes
+        if episodes == 0:
+            return None
+        self._console.print(f"Playing {episodes} whole games to evaluate the agent ...")
+        return evaluate_policy_on_games(
+            self._model.policy,
+            self._config,
+            episodes,
+            num_timesteps=self._model.num_timesteps,
+            on_step=self._stop_if_asked,
+        )
+
+    def _stop_if_asked(self) -> None:
+        if self._stop:
+            raise TrainingStoppedError
+        if time.monotonic() - self._beaten >= BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self._beat()
+
+
+@contextmanager
+def _divergence_named(model: OnPolicyAlgorithm) -> Iterator[None]:
+    """Tell an error that broken weights have caused, in whatever words, from any other."""
+    try:
+        yield
+    except DivergedError:
+        raise
+    except (ArithmeticError, RuntimeError, ValueError):
+        check_weights(model)
+        raise
+
+
+def _try_saving(model: OnPolicyAlgorithm, run: RunDirectory) -> None:
+    """Fail now rather than after the training, where the model cannot be saved.
+
+    Raises:
+        InputError: the portable format does not know a part of it.
+        OSError: nothing can be written there.
+    """
+    check_portable(model)
+    trial = run.path / ".trial.zip"
+    try:
+        save_model(model, trial)
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def save_model(model: OnPolicyAlgorithm, path: Path) -> None:
+    """Write an SB3 zip in one step; SB3 itself would destroy the old one before writing the new."""
+    temporary = path.with_name(f".{path.stem}.tmp.zip")
+    try:
+        model.save(temporary)
+        replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

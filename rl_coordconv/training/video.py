@@ -1,0 +1,118 @@
+"""Film an agent playing one whole game."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.vec_env import VecEnv
+
+from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv.envs import AimEnv, make_vec_env
+from rl_coordconv.runs.seeds import evaluation_seed
+from rl_coordconv.training.evaluate import LoadedAgent
+
+EMULATOR_FRAMES_PER_SECOND = 60
+CONTAINERS = (".mp4", ".mkv", ".mov")
+"""Files that hold H.264."""
+MAX_SECONDS = 300
+"""A game that has not ended after five minutes is filmed no further."""
+SCALE = 3
+"""The screen of 160 x 210 pixels is enlarged this many times."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """What was filmed."""
+
+    score: float
+    """Raw score at the end of the film."""
+    seconds: float
+    """Length of the film."""
+    is_whole_game: bool
+    """False where the game went on for longer than the film."""
+
+
+def film_game(
+    agent: LoadedAgent, path: Path, *, deterministic: bool | None = None, repetition: int = 0
+) -> Film:
+    """Play one game and write it as a video in real time.
+
+    Args:
+        agent: the agent.
+        path: the file; a name ending in ``.mp4``, ``.mkv`` or ``.mov``.
+        deterministic: take the most probable action; None does as the run's configuration says.
+        repetition: another number films another game.
+
+    Raises:
+        MissingExtraError: imageio-ffmpeg is not installed.
+        InputError: the folder of ``path`` does not exist, or its ending is another one.
+    """
+    if path.suffix not in CONTAINERS:
+        raise InputError(
+            f"a video cannot be written as {path.name!r} (allowed endings: {', '.join(CONTAINERS)})"
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} for the video does not exist")
+    greedy = agent.config.evaluation.deterministic if deterministic is None else deterministic
+    seed = evaluation_seed(agent.config.seed, repetition)
+    protocol = agent.config.protocol.for_evaluation() if agent.config.protocol else None
+    if protocol is None:
+        fps = float(AimEnv.metadata["render_fps"])
+    else:
+        fps = EMULATOR_FRAMES_PER_SECOND / protocol.frame_skip
+    env = make_vec_env(agent.config.game, 1, protocol=protocol, seed=seed, render_mode="rgb_array")
+    torch.manual_seed(seed)
+    try:
+        return _film(agent, env, path, fps, greedy)
+    finally:
+        env.close()
+
+
+def _film(agent: LoadedAgent, env: VecEnv, path: Path, fps: float, greedy: bool) -> Film:
+    observation = env.reset()
+    frame = _frame(env)
+    writer = _open_writer(path, frame.shape, fps)
+    writer.send(frame)
+    score, frames, is_over = 0.0, 1, False
+    try:
+        while frames < MAX_SECONDS * fps and not is_over:
+            action, _ = agent.policy.predict(observation, deterministic=greedy)  # type: ignore[arg-type]
+            observation, rewards, dones, _ = env.step(action)
+            score += float(rewards[0])
+            is_over = bool(dones[0])
+            if not is_over:  # else the screen is already the next game's
+                writer.send(_frame(env))
+                frames += 1
+    finally:
+        writer.close()
+    return Film(score, frames / fps, is_over)
+
+
+def _frame(env: VecEnv) -> np.ndarray:
+    image = env.get_images()[0]
+    if image is None:
+        raise RuntimeError("the environment renders no images")
+    return np.ascontiguousarray(image)
+
+
+def _open_writer(path: Path, shape: tuple[int, ...], fps: float) -> Any:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise missing_extra("imageio-ffmpeg", "video", "writing a video") from error
+    height, width = shape[:2]
+    enlarge = f"scale={width * SCALE}:{height * SCALE}:flags=neighbor"
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        (width, height),
+        fps=fps,
+        macro_block_size=2,
+        output_params=["-vf", enlarge],
+        ffmpeg_log_level="error",
+    )
+    writer.send(None)
+    return writer

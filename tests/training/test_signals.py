@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM become a wish; a second one is an order."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from rl_coordconv.training.signals import stop_request
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_is_noted_and_the_second_interrupts(number, code, capfd):
+    with stop_request() as stop:
+        assert not stop
+        assert stop.exit_code == 0
+        os.kill(os.getpid(), number)
+        assert stop
+        assert stop.exit_code == code
+        assert "once more to stop at once" in capfd.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+
+
+def test_the_handlers_are_put_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_request():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_in_another_thread_nothing_is_caught_and_nothing_fails():
+    seen = []
+
+    def work():
+        with stop_request() as stop:
+            seen.append(bool(stop))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
