@@ -24,7 +24,7 @@ ALLOWED = {
     "runs": {"agents", "envs", "extractors", "machine"},
     "training": {"layers", "extractors", "agents", "envs", "runs", "machine"},
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
-    "reports": {"runs", "envs", "statistics", "machine"},
+    "reports": {"runs", "envs", "extractors", "statistics", "machine"},
     "benchmarks": {"layers", "extractors", "envs", "agents", "runs", "machine"},
     "cli": {"training", "sweeps", "reports", "benchmarks", "runs", "tasks", "machine"},
 }

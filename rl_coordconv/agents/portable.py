@@ -20,19 +20,13 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticPolicy
-from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
 from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv._util.files import write_bytes, write_text
-from rl_coordconv.extractors import (
-    CoordConvCNN,
-    CoordConvCnnPolicy,
-    ImpalaCNN,
-    PlaceboCNN,
-    PooledCNN,
-)
+from rl_coordconv.extractors import CoordConvCNN, CoordConvCnnPolicy
 from rl_coordconv.extractors.forms import AS_PUBLISHED
+from rl_coordconv.extractors.registry import portable_classes
 from rl_coordconv.version import __version__
 
 FORMAT_VERSION = 1
@@ -40,7 +34,6 @@ WEIGHTS = "policy.safetensors"
 DESCRIPTION = "policy.json"
 
 _POLICIES = (ActorCriticCnnPolicy, CoordConvCnnPolicy)
-_EXTRACTORS = (NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN, ImpalaCNN)
 _ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
 _PLAIN_OPTIONS = ("share_features_extractor", "normalize_images", "ortho_init")
 
@@ -164,10 +157,10 @@ def _describe(model: BaseAlgorithm) -> dict[str, Any]:
             f"{', '.join(map(_path, _POLICIES))})"
         )
     extractor = policy.features_extractor_class
-    if extractor not in _EXTRACTORS:
+    if extractor not in portable_classes():
         raise InputError(
             f"extractor {_path(extractor)} cannot be saved without pickle (allowed: "
-            f"{', '.join(map(_path, _EXTRACTORS))})"
+            f"{', '.join(map(_path, portable_classes()))})"
         )
     return {
         "format_version": FORMAT_VERSION,
@@ -201,7 +194,9 @@ def _build(description: dict[str, Any]) -> ActorCriticPolicy:
         _no_schedule,
         net_arch=description["net_arch"],
         activation_fn=_find("activation", description["activation"], _ACTIVATIONS),
-        features_extractor_class=_find("extractor", description["features_extractor"], _EXTRACTORS),
+        features_extractor_class=_find(
+            "extractor", description["features_extractor"], portable_classes()
+        ),
         # What is not said there was not chosen then, whatever the policy's class chooses now.
         features_extractor_kwargs=_as_then(description),
         **{name: description[name] for name in _PLAIN_OPTIONS},

@@ -12,19 +12,28 @@ from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pairing import initialize_paired_
 from rl_coordconv.extractors.policy import CoordConvCnnPolicy
-from rl_coordconv.extractors.registry import EXTRACTORS, Extractor, extractor_policy_kwargs
+from rl_coordconv.extractors.registry import (
+    EXTRACTORS,
+    extractor_policy_kwargs,
+    import_extractor,
+    register_extractor,
+)
+from rl_coordconv.extractors.spec import ExtractorSpec, Role
 
 __all__ = [
     "EXTRACTORS",
     "CoordConvCNN",
     "CoordConvCnnPolicy",
     "CoordConvCombinedExtractor",
-    "Extractor",
+    "ExtractorSpec",
     "ImpalaCNN",
     "PlaceboCNN",
     "PooledCNN",
+    "Role",
     "extractor_policy_kwargs",
+    "import_extractor",
     "initialize_paired_",
+    "register_extractor",
 ]
 
 

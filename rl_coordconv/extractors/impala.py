@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors.arguments import check_arguments
+from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.pooling import Pooling, pool_
@@ -22,6 +23,7 @@ from rl_coordconv.extractors.replacing import (
     apply_initializer,
     replace_convolutions,
 )
+from rl_coordconv.extractors.spec import ExtractorSpec, Role
 from rl_coordconv.layers import CoordConv2d
 
 CHANNELS = (16, 32, 32)
@@ -146,3 +148,20 @@ class ResidualBlock(nn.Module):
 
 # Networks pickled whole by earlier versions name them so.
 _Stage, _ResidualBlock = Stage, ResidualBlock
+
+
+_SHARED = ("features_dim", "pooling")
+
+SPECS = (
+    ExtractorSpec("impala", ImpalaCNN, role=Role.BASELINE, options=_SHARED, colour="#2f6690"),
+    ExtractorSpec(
+        "impala-coordconv",
+        ImpalaCNN,
+        fixed={"where": "first"},
+        preset=EVEN,
+        options=(*_SHARED, "with_r", "coordinate_init", "coordinate_scale"),
+        colour="#3a9d5d",
+        format_1=("impala-coordconv", AS_PUBLISHED),
+    ),
+)
+"""What the names of this file's class stand for."""

@@ -10,6 +10,7 @@ from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
 from rl_coordconv.extractors.arguments import check_arguments
+from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.pooling import Pooling, pool_
@@ -21,6 +22,7 @@ from rl_coordconv.extractors.replacing import (
     apply_initializer,
     replace_convolutions,
 )
+from rl_coordconv.extractors.spec import ExtractorSpec, Role
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d
 
 SMALLEST_SIDE = 36
@@ -158,3 +160,64 @@ class PlaceboCNN(_ExtraChannelCNN):
     """
 
     layer = ConstantConv2d
+
+
+_SHARED = ("features_dim", "pooling")
+_EXTRA = (*_SHARED, "with_r", "coordinate_init", "coordinate_scale")
+_PUBLISHED = {"a2c": "6/2/1 of 9"}
+
+SPECS = (
+    # The vanilla arm is stable-baselines3's own class wherever that can do what is asked.
+    ExtractorSpec(
+        "cnn",
+        PooledCNN,
+        role=Role.BASELINE,
+        options=_SHARED,
+        flattened=NatureCNN,
+        colour="#4c5b6b",
+    ),
+    ExtractorSpec(
+        "coordconv",
+        CoordConvCNN,
+        control="placebo",
+        fixed={"where": "first"},
+        preset=EVEN,
+        options=_EXTRA,
+        colour="#d1551f",
+        published=_PUBLISHED,
+        format_1=("coordconv-paper", {}),
+    ),
+    ExtractorSpec(
+        "coordconv-all",
+        CoordConvCNN,
+        control="placebo",
+        fixed={"where": "all"},
+        preset=EVEN,
+        options=_EXTRA,
+        colour="#8f2d56",
+        published=_PUBLISHED,
+        format_1=("coordconv-all", AS_PUBLISHED),
+    ),
+    ExtractorSpec(
+        "coordconv-paper",
+        CoordConvCNN,
+        control="placebo",
+        fixed={"where": "first"},
+        preset=AS_PUBLISHED,
+        options=_EXTRA,
+        colour="#e0a458",
+        published=_PUBLISHED,
+    ),
+    ExtractorSpec(
+        "placebo",
+        PlaceboCNN,
+        role=Role.CONTROL,
+        fixed={"where": "first"},
+        preset=EVEN,
+        options=_EXTRA,
+        colour="#9aa5b1",
+        dashes=(0, (4, 1.5)),
+        format_1=("placebo", AS_PUBLISHED),
+    ),
+)
+"""What the names of this file's classes stand for."""

@@ -3,61 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from rl_coordconv._util.errors import InputError, closest, unknown_name
-from rl_coordconv.extractors.arguments import check_arguments
-from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
-from rl_coordconv.extractors.impala import ImpalaCNN
+from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv._util.importing import import_named, is_import_path
+from rl_coordconv.extractors import impala, nature
 from rl_coordconv.extractors.names import public
-from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
+from rl_coordconv.extractors.spec import ExtractorSpec, foreign_spec
 
-_SHARED = ("features_dim", "pooling")
-_COORDINATES = ("with_r", "coordinate_init", "coordinate_scale")
-
-
-@dataclass(frozen=True)
-class Extractor:
-    """What a name stands for.
-
-    Attributes:
-        cls: the features extractor's class.
-        fixed: arguments that make the name what it is.
-        preset: arguments that the name chooses where nothing else is asked for.
-        options: the names of the arguments that are free.
-        flattened: the class where ``pooling`` is ``"flatten"``, which is not told to it; None for
-            the same one.
-    """
-
-    cls: type[BaseFeaturesExtractor]
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    preset: Mapping[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = _SHARED + _COORDINATES
-    flattened: type[BaseFeaturesExtractor] | None = None
-
-    def choose(self, options: Mapping[str, Any]) -> tuple[type[BaseFeaturesExtractor], dict]:
-        """Return the class for these options, and its arguments."""
-        kwargs = {**self.fixed, **self.preset, **options}
-        if self.flattened is None or kwargs.get("pooling", "flatten") != "flatten":
-            return self.cls, kwargs
-        kwargs.pop("pooling", None)
-        return self.flattened, kwargs
-
-
-EXTRACTORS: dict[str, Extractor] = {
-    # The vanilla arm is stable-baselines3's own class wherever that can do what is asked.
-    "cnn": Extractor(PooledCNN, options=_SHARED, flattened=NatureCNN),
-    "coordconv": Extractor(CoordConvCNN, {"where": "first"}, EVEN),
-    "coordconv-all": Extractor(CoordConvCNN, {"where": "all"}, EVEN),
-    "coordconv-paper": Extractor(CoordConvCNN, {"where": "first"}, AS_PUBLISHED),
-    "placebo": Extractor(PlaceboCNN, {"where": "first"}, EVEN),
-    "impala": Extractor(ImpalaCNN, options=_SHARED),
-    "impala-coordconv": Extractor(ImpalaCNN, {"where": "first"}, EVEN),
-}
+EXTRACTORS: dict[str, ExtractorSpec] = {}
 """Every extractor by its name."""
+
+
+@public
+def register_extractor(spec: ExtractorSpec) -> None:
+    """Make an extractor known by its name: to the command line, files, reports and errors.
+
+    Args:
+        spec: what the name stands for. A name that is taken already keeps its meaning if the
+            description is the same.
+
+    Raises:
+        InputError: the name stands for something else.
+    """
+    known = EXTRACTORS.setdefault(spec.name, spec)
+    if known != spec:
+        raise InputError(f"extractor {spec.name!r} is registered already, as {known.cls.__name__}")
+
+
+for _spec in (*nature.SPECS, *impala.SPECS):
+    register_extractor(_spec)
+
+
+@public
+def import_extractor(name: str) -> None:
+    """Import a class of one's own by its path, which runs its module's code, and register it.
+
+    Args:
+        name: ``module:Class``; a name that is registered already is left as it is.
+
+    Raises:
+        InputError: the module cannot be imported, has no such class, or that is no extractor.
+    """
+    if is_import_path(name) and name not in EXTRACTORS:
+        register_extractor(foreign_spec(name, import_named("extractor", name)))
+
+
+def find_spec(name: str) -> ExtractorSpec:
+    """Return what a name stands for.
+
+    Raises:
+        UnknownNameError: no extractor has this name; names the closest.
+        InputError: the name is a path to a class that nobody has asked to import.
+    """
+    if isinstance(name, str) and name in EXTRACTORS:
+        return EXTRACTORS[name]
+    if isinstance(name, str) and is_import_path(name):
+        raise InputError(
+            f"extractor {name!r} is code from outside rl_coordconv, named in a file: it is "
+            "imported, and so run, only with --trust"
+        )
+    raise unknown_name("extractor", name, EXTRACTORS)
+
+
+def portable_classes() -> tuple[type[BaseFeaturesExtractor], ...]:
+    """Return every class that a saved policy may name, in the order of their registration."""
+    return tuple(dict.fromkeys(cls for spec in EXTRACTORS.values() for cls in spec.classes))
 
 
 def from_format_1(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -70,12 +83,11 @@ def from_format_1(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str,
     Returns:
         The name and the options with which `find_extractor` builds the same network.
     """
-    if name == "coordconv":
-        return "coordconv-paper", dict(options)
-    extractor = EXTRACTORS.get(name)
-    if extractor is None or extractor.preset != EVEN:
+    spec = EXTRACTORS.get(name)
+    if spec is None or spec.format_1 is None:
         return name, dict(options)
-    return name, {**AS_PUBLISHED, **options}
+    today, preset = spec.format_1
+    return today, {**preset, **options}
 
 
 def find_extractor(
@@ -87,12 +99,7 @@ def find_extractor(
         UnknownNameError: no extractor has this name.
         InputError: an option that it does not have, or a value that is not allowed.
     """
-    if not isinstance(name, str) or name not in EXTRACTORS:
-        raise unknown_name("extractor", name, EXTRACTORS)
-    extractor = EXTRACTORS[name]
-    for option, value in options.items():
-        _check_option(name, extractor, option, value)
-    return extractor.choose(options)
+    return find_spec(name).choose(options)
 
 
 @public
@@ -111,7 +118,8 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
             ``coordconv-all`` (in every one), ``placebo`` (ones in place of coordinates),
             ``impala``, ``impala-coordconv``, or ``coordconv-paper``: coordinates as they are
             published, which Adam and RMSprop learn 64 times as fast as a bias, and with which
-            agents were found to learn worse (docs/layers.md).
+            agents were found to learn worse (docs/layers.md). A class of one's own,
+            ``module:Class``, once `import_extractor` has imported it.
         **options: ``features_dim`` (an integer), ``pooling`` (``"flatten"``, ``"mean"`` or
             ``"max"``, see `PooledCNN`) and, where there are extra channels, ``with_r``
             (also the distance from the centre), ``coordinate_scale`` (``"kernel"``; 1.0 in
@@ -131,20 +139,3 @@ def extractor_policy_kwargs(name: str, **options: Any) -> dict[str, Any]:
         "features_extractor_kwargs": kwargs,
         "net_arch": [],
     }
-
-
-def _check_option(name: str, extractor: Extractor, option: str, value: Any) -> None:
-    if option in extractor.fixed:
-        raise InputError(
-            f"option {option}={value!r} of extractor {name!r}: the name already says "
-            f"{extractor.fixed[option]!r}; choose another name instead"
-        )
-    if option not in extractor.options:
-        nearest = closest(option, extractor.options, most=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        allowed = ", ".join(extractor.options)
-        raise InputError(f"extractor {name!r} has no option {option!r}{hint} (allowed: {allowed})")
-    try:
-        check_arguments({option: value})
-    except InputError as error:
-        raise InputError(f"extractor {name!r}: {error}") from None

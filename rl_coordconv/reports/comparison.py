@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from rl_coordconv import statistics
 from rl_coordconv._util.errors import closest
 from rl_coordconv.envs import reference_scores
+from rl_coordconv.extractors.arms import control_of, extractor_of, is_control
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.differing import changed_formats, differing_settings
 from rl_coordconv.reports.diverged import divergences
@@ -52,10 +53,16 @@ def compare(
     cells, left_out = select(runs, planned)
     left_out += [LeftOut(str(one.path), "unreadable", "-", one.reason) for one in unreadable]
     games = _adjusted([_compare_game(cell, options) for cell in cells])
+    # An imported run says no more of its algorithm than its agent's name.
+    algorithms = {
+        run.agent: run.settings.get("preset.algorithm", run.agent)
+        for cell in cells
+        for run in cell.runs
+    }
     return Comparison(
         options=options,
         games=tuple(games),
-        tallies=tuple(_tallies(games, options)),
+        tallies=tuple(_tallies(games, options, algorithms)),
         left_out=tuple(left_out),
         warnings=tuple(_warnings(games, cells, options)),
         runs=tuple(runs),
@@ -64,10 +71,11 @@ def compare(
 
 
 def comparisons_of(arm: str, arms: Iterable[str], baseline: str) -> list[str]:
-    """Return the arms that an arm is compared with: the baseline, and for CoordConv the placebo."""
+    """Return the arms that an arm is compared with: the baseline, and its control if any."""
     others = [] if arm == baseline else [baseline]
-    if arm.startswith("coordconv") and "placebo" in arms and baseline != "placebo":
-        others.append("placebo")
+    control = control_of(arm, arms)
+    if control is not None and control not in others:
+        others.append(control)
     return others
 
 
@@ -124,7 +132,7 @@ def _arm_on_game(cell: Cell, arm: str, threshold: float | None) -> ArmOnGame:
             )
     return ArmOnGame(
         arm=arm,
-        extractor=known[0].extractor if known else arm.partition("(")[0],
+        extractor=known[0].extractor if known else extractor_of(arm),
         runs=runs,
         scores=tuple(scores),
         score=None,
@@ -225,7 +233,9 @@ def _adjusted(games: list[GameResult]) -> list[GameResult]:
     ]
 
 
-def _tallies(games: Sequence[GameResult], options: Options) -> list[Tally]:
+def _tallies(
+    games: Sequence[GameResult], options: Options, algorithms: Mapping[str, str]
+) -> list[Tally]:
     counts: dict[tuple[str, str, str], dict[Verdict, int]] = {}
     for game in games:
         for arm in game.arms:
@@ -236,11 +246,10 @@ def _tallies(games: Sequence[GameResult], options: Options) -> list[Tally]:
 
     def order(key: tuple[str, str, str]) -> tuple[object, ...]:
         agent, arm, other = key
-        return agent, other != options.baseline, arm == "placebo", arm
+        return agent, other != options.baseline, is_control(arm), arm
 
     return [
-        Tally(*key, counts[key], is_a2c=key[0].startswith("a2c"))
-        for key in sorted(counts, key=order)
+        Tally(*key, counts[key], algorithm=algorithms[key[0]]) for key in sorted(counts, key=order)
     ]
 
 

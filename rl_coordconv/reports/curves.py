@@ -11,23 +11,13 @@ import numpy as np
 
 from rl_coordconv._util.errors import InputError, missing_extra
 from rl_coordconv.envs import reference_scores
+from rl_coordconv.extractors import EXTRACTORS
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.runs.precision import recorded_precision
 
 WINDOW = 100
 """Games that a point averages over, as in stable-baselines3's ``rollout/ep_rew_mean``."""
-
-COLOURS = {
-    "cnn": "#4c5b6b",
-    "coordconv": "#d1551f",
-    "coordconv-all": "#8f2d56",
-    "coordconv-paper": "#e0a458",
-    "placebo": "#9aa5b1",
-    "impala": "#2f6690",
-    "impala-coordconv": "#3a9d5d",
-}
-"""Blind-safe and constant, so that an extractor looks the same in every figure."""
 
 PRECISION_COLOURS = {"fp32": "#4c5b6b", "bf16": "#d1551f"}
 """For figures in which one extractor was trained in several number formats."""
@@ -136,7 +126,7 @@ def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
     for curve in sorted(curves, key=lambda curve: (*_arm(curve), curve.config.seed)):
         config = curve.config
         name = f"{config.extractor}, {curve.precision}" if by_precision else config.network[0]
-        colour = (PRECISION_COLOURS if by_precision else COLOURS).get(_arm(curve)[by_precision])
+        colour = _colour(curve, by_precision)
         axis.plot(
             curve.steps / 1e6,
             curve.smoothed,
@@ -154,3 +144,10 @@ def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize="small")
+
+
+def _colour(curve: Curve, by_precision: bool) -> str | None:
+    extractor, precision = _arm(curve)
+    if by_precision:
+        return PRECISION_COLOURS.get(precision)
+    return EXTRACTORS[extractor].colour if extractor in EXTRACTORS else None

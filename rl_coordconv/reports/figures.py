@@ -13,8 +13,9 @@ import numpy as np
 
 from rl_coordconv import statistics
 from rl_coordconv._util.errors import missing_extra
+from rl_coordconv.extractors import EXTRACTORS
+from rl_coordconv.extractors.arms import extractor_of
 from rl_coordconv.reports.comparison import POINTS, curve
-from rl_coordconv.reports.curves import COLOURS
 from rl_coordconv.reports.outcomes import ArmOnGame, Comparison, GameResult
 from rl_coordconv.reports.results import Floats
 from rl_coordconv.reports.suite import Band, SuiteResult
@@ -40,8 +41,6 @@ DARK = {
 
 INK, PAPER = "#1b1f25", "#fefefe"
 """Placeholders: on the page, ink becomes the text's colour and paper becomes see-through."""
-
-DASHES = {"cnn": "-", "placebo": (0, (4, 1.5))}
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,9 @@ class Painter:
         names = {(arm.arm, arm.extractor) for game in comparison.games for arm in game.arms}
         shared = [extractor for _, extractor in names]
         # An extractor's own colour is only its own while one arm has it.
-        others = sorted(a for a, e in names if e not in COLOURS or (shared.count(e) > 1 and a != e))
-        self._colours = {arm: COLOURS[e] for arm, e in names if arm not in others}
+        own = {name: spec.colour for name, spec in EXTRACTORS.items() if spec.colour}
+        others = sorted(a for a, e in names if e not in own or (shared.count(e) > 1 and a != e))
+        self._colours = {arm: own[e] for arm, e in names if arm not in others}
         self._colours |= {
             arm: OTHER_COLOURS[index % len(OTHER_COLOURS)] for index, arm in enumerate(others)
         }
@@ -197,7 +197,7 @@ class Painter:
         n = f" (n = {arm.n})"
         axis.plot(
             band.x, band.estimate, color=colour, linewidth=1.8, label=arm.arm + n,
-            linestyle=DASHES.get(arm.arm, "-"),
+            linestyle=_dashes(arm.arm),
         )  # fmt: skip
         known = np.isfinite(band.low) & np.isfinite(band.high)
         axis.fill_between(
@@ -288,3 +288,8 @@ def _inline_tag(tag: str, prefix: str) -> str:
     for colour in DARK:
         tag = tag.replace(colour, f"var(--c{colour[1:]}, {colour})")
     return tag
+
+
+def _dashes(arm: str) -> Any:
+    spec = EXTRACTORS.get(extractor_of(arm))
+    return spec.dashes if spec is not None else "-"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv.extractors.arms import published_tally
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell, LeftOut
 from rl_coordconv.statistics import Interval, Verdict
@@ -161,7 +162,8 @@ class Tally:
     arm: str
     other: str
     counts: dict[Verdict, int]
-    is_a2c: bool
+    algorithm: str
+    """The agent's, as presets name it."""
 
     @property
     def games(self) -> int:
@@ -173,8 +175,8 @@ class Tally:
         """The counts, and beside them the CoordConv paper's where it has any."""
         counts = ", ".join(f"{verdict} on {self.counts[verdict]}" for verdict in Verdict)
         text = f"{counts} of {self.games} {'game' if self.games == 1 else 'games'}"
-        paper = self.arm.startswith("coordconv") and self.other == "cnn" and self.is_a2c
-        return f"{text} (paper: 6/2/1 of 9)" if paper else text
+        paper = published_tally(self.arm, self.other, self.algorithm)
+        return f"{text} (paper: {paper})" if paper else text
 
     @property
     def sentence(self) -> str:

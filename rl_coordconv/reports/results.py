@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_mapping
+from rl_coordconv.extractors.arms import arm_name
 from rl_coordconv.reports.curves import WINDOW, trailing_mean
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, read_metrics
 from rl_coordconv.runs.episodes import read_episodes
@@ -222,13 +223,6 @@ def load_run(directory: RunDirectory) -> Run:
         weights=_weights(directory.metrics_file),
         identity=config.hash,
     )
-
-
-def arm_name(extractor: str, options: Mapping[str, Any]) -> str:
-    """Name an arm: its extractor, and its options where it has any."""
-    if not options:
-        return extractor
-    return f"{extractor}({', '.join(f'{key}={value}' for key, value in sorted(options.items()))})"
 
 
 def _count_parameters(path: Path) -> int | None:

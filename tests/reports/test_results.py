@@ -48,7 +48,7 @@ def test_a_score_is_the_mean_of_the_last_hundred_games_within_the_budget(tmp_pat
 
 def test_options_are_part_of_the_arm(tmp_path, write_run):
     run = load_run(write_run(tmp_path, extractor="coordconv", extractor_kwargs={"with_r": True}))
-    assert (run.arm, run.extractor) == ("coordconv(with_r=True)", "coordconv")
+    assert (run.arm, run.extractor) == ("coordconv(with_r=true)", "coordconv")
     assert arm_name("cnn", {}) == "cnn"
 
 
@@ -176,7 +176,7 @@ def test_a_sweeps_plan_is_read(tmp_path):
         "extractors: [cnn, coordconv]\nseeds: 2\n"
         "extractor_kwargs: {coordconv: {with_r: true}}\n"
     )
-    arms = ("cnn", "coordconv(with_r=True)")
+    arms = ("cnn", "coordconv(with_r=true)")
     expected = [("Pong", "ppo", arm, seed) for arm in arms for seed in (0, 1)]
     assert planned_runs(tmp_path) == expected
     (tmp_path / "sweep.yaml").write_text(

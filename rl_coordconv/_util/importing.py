@@ -1,0 +1,60 @@
+"""Importing what a user names: ``package.module:Name``."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+from rl_coordconv._util.errors import InputError, closest, shown
+
+_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_import_path(name: str) -> bool:
+    """Tell whether a name has the form ``package.module:Name``."""
+    return _PATH.fullmatch(name) is not None
+
+
+def import_module(kind: str, name: str, module: str) -> Any:
+    """Import a module, which runs its code.
+
+    Args:
+        kind: what is being looked for, for the error message.
+        name: what the user wrote.
+        module: the module's part of it.
+
+    Raises:
+        InputError: there is no such module, or importing it fails.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        hint = "" if error.name == module.partition(".")[0] else f" (it needs {error.name!r})"
+        raise InputError(
+            f"{kind} {shown(name)}: no module {error.name!r} to import{hint}; is it installed, or "
+            "its folder on PYTHONPATH?"
+        ) from error
+    except Exception as error:
+        raise InputError(
+            f"{kind} {shown(name)}: importing {module!r} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def import_named(kind: str, name: str) -> Any:
+    """Return what ``package.module:Name`` names.
+
+    Args:
+        kind: what it is to be, for the error message.
+        name: the path, see `is_import_path`.
+
+    Raises:
+        InputError: as `import_module`, or the module has nothing of that name.
+    """
+    module_name, _, attribute = name.partition(":")
+    module = import_module(kind, name, module_name)
+    if not hasattr(module, attribute):
+        nearest = closest(attribute, [one for one in vars(module) if one[0] != "_"], most=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise InputError(f"{kind} {shown(name)}: {module_name!r} has no {attribute!r}{hint}")
+    return getattr(module, attribute)
