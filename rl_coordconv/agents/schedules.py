@@ -1,8 +1,15 @@
-"""Hyperparameters that change during training, written as RL Zoo writes them: ``lin_2.5e-4``."""
+"""Hyperparameters that change during training, written as RL Zoo writes them: ``lin_2.5e-4``.
+
+``warmup_0.05_lin_1e-3`` is ours: Adam's first steps are as large as the learning rate whatever the
+gradient, and all of a unit's inputs are positive behind a ReLU; at 1e-3 the first rollouts left a
+sixth of the last layer's units alive (docs/preset-search.md).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -13,14 +20,29 @@ from rl_coordconv._util.errors import shown
 LARGEST = 1e6
 """Of a schedule; beyond it single precision keeps nothing of the weights."""
 
-_LINEAR = re.compile(r"lin_(?P<start>\d+(\.\d*)?([eE][+-]?\d+)?)", re.ASCII)
+_NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
+_LINEAR = re.compile(rf"(?:warmup_(?P<warmup>{_NUMBER})_)?lin_(?P<start>{_NUMBER})", re.ASCII)
 
 
-def parse_linear(text: str) -> float:
-    """Return the value at which a linear schedule starts; it ends at zero.
+@dataclass(frozen=True)
+class Linear:
+    """A schedule that falls linearly to zero at the end of training.
+
+    Attributes:
+        start: where the line begins, at the first step.
+        warmup: the part of the training, 0 to 1, over which the value rises to the line, from zero.
+    """
+
+    start: float
+    warmup: float = 0.0
+
+
+def parse_linear(text: str) -> Linear:
+    """Read a schedule.
 
     Args:
-        text: ``lin_`` and a non-negative number, for example ``lin_2.5e-4``.
+        text: ``lin_`` and a non-negative number, for example ``lin_2.5e-4``; before it
+            ``warmup_`` and a fraction below 1, for example ``warmup_0.05_lin_1e-3``.
 
     Raises:
         ValueError: anything else, or a number above `LARGEST`. Nothing is ever evaluated.
@@ -28,13 +50,16 @@ def parse_linear(text: str) -> float:
     match = _LINEAR.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"{shown(text)} is neither a number nor a schedule such as 'lin_2.5e-4'; "
+            f"{shown(text)} is neither a number nor a schedule such as 'lin_2.5e-4' or "
+            "'warmup_0.05_lin_1e-3'; "
             "YAML reads a number as text unless it has a point and a signed exponent: write 2.5e-4"
         )
-    start = float(match["start"])
+    start, warmup = float(match["start"]), float(match["warmup"] or 0)
     if not start <= LARGEST:
         raise ValueError(f"{shown(text)} begins above {LARGEST:g}, the largest value of a schedule")
-    return start
+    if not warmup < 1:
+        raise ValueError(f"{shown(text)} warms up over {warmup:g} of the training, not less than 1")
+    return Linear(start, warmup)
 
 
 def _check_schedule(value: Any) -> float | str:
@@ -52,23 +77,33 @@ def _check_schedule(value: Any) -> float | str:
 
 
 def _check_above_zero(value: float | str) -> float | str:
-    if (parse_linear(value) if isinstance(value, str) else value) == 0:
+    if (parse_linear(value).start if isinstance(value, str) else value) == 0:
         raise ValueError(f"{value!r} is not above 0")
     return value
 
 
 Schedule = Annotated[float | str, BeforeValidator(_check_schedule)]
-"""A constant, or ``lin_X``: from X at the first step to 0 at the last."""
+"""A constant, or ``lin_X``: from X at the first step to 0 at the last, perhaps warmed up."""
 
 PositiveSchedule = Annotated[Schedule, AfterValidator(_check_above_zero)]
 """A schedule that does not begin at 0, where nothing would change."""
 
 
-def to_sb3_schedule(value: float | str) -> float | LinearSchedule:
+def to_sb3_schedule(value: float | str) -> float | Callable[[float], float]:
     """Turn a preset's schedule into what stable-baselines3 takes.
 
-    A ``LinearSchedule`` is a class of SB3's own, so a model that holds one can be loaded anywhere.
+    A model that holds one can be loaded without this library: a ``LinearSchedule`` is a class of
+    SB3's own, and a function within a function is pickled with its code.
     """
-    if isinstance(value, str):
-        return LinearSchedule(parse_linear(value), 0.0, 1.0)
-    return value
+    if not isinstance(value, str):
+        return value
+    line = parse_linear(value)
+    fall = LinearSchedule(line.start, 0.0, 1.0)
+    if not line.warmup:
+        return fall
+    warmup = line.warmup
+
+    def warmed_up(progress_remaining: float) -> float:
+        return min(1.0, (1.0 - progress_remaining) / warmup) * fall(progress_remaining)
+
+    return warmed_up

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 import torch
 import yaml
@@ -16,7 +19,7 @@ from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv._util.presets import preset_path
 from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
 from rl_coordconv.agents.presets import change_preset, load_agent_preset
-from rl_coordconv.agents.schedules import parse_linear
+from rl_coordconv.agents.schedules import Linear, parse_linear, to_sb3_schedule
 
 
 def changed(tmp_path: Path, name: str, **changes: object) -> str:
@@ -184,4 +187,38 @@ def test_changes_are_checked_as_a_file_is(key: str, value: object) -> None:
 def test_a_schedule_that_begins_too_high_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"{text}.* begins above 1e\\+06"):
         parse_linear(text)
-    assert parse_linear("lin_1e6") == 1e6
+    assert parse_linear("lin_1e6").start == 1e6
+
+
+def test_a_schedule_warms_up_to_its_line_and_falls_with_it():
+    assert parse_linear("warmup_0.05_lin_1e-3") == Linear(1e-3, 0.05)
+    schedule, line = to_sb3_schedule("warmup_0.2_lin_1.0"), to_sb3_schedule("lin_1.0")
+    done = [0.0, 0.1, 0.2, 0.5, 1.0]
+    assert [schedule(1 - part) for part in done] == pytest.approx([0, 0.45, 0.8, 0.5, 0])
+    assert [line(1 - part) for part in done] == pytest.approx([1, 0.9, 0.8, 0.5, 0])
+
+
+@pytest.mark.parametrize("text", ["warmup_lin_1e-3", "warmup_0.1", "warmup_-0.1_lin_1", "warmup_"])
+def test_a_warm_up_without_its_numbers_is_no_schedule(text):
+    with pytest.raises(ValueError, match="neither a number nor a schedule"):
+        parse_linear(text)
+
+
+def test_a_warm_up_over_all_of_the_training_is_refused():
+    with pytest.raises(ValueError, match="warms up over 1 of the training, not less than 1"):
+        parse_linear("warmup_1.0_lin_1e-3")
+
+
+def test_a_model_that_warms_up_needs_this_library_no_more(tmp_path):
+    """Its schedule travels with its code, as stable-baselines3 pickles it."""
+    file = tmp_path / "schedule.pkl"
+    file.write_bytes(cloudpickle.dumps(to_sb3_schedule("warmup_0.5_lin_2.0")))
+    code = f"""
+import pickle, sys
+sys.modules["rl_coordconv"] = None
+print(pickle.load(open({str(file)!r}, "rb"))(0.75))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert float(result.stdout) == 0.75
