@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.precision import pass_on
-from rl_coordconv.sweeps.supervisor import Job, Launcher
 from rl_coordconv.runs import EvaluationConfig, RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Decision
+from rl_coordconv.sweeps.precision import pass_on
+from rl_coordconv.sweeps.supervisor import Job, Launcher
 
 SAMPLE_STEPS = 8_192
 """Agent steps that are trained to measure; a few seconds on two cores."""

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.directory import SweepDirectory
-from rl_coordconv.sweeps.supervisor import Launcher
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.checkpoints import has_checkpoint
 from rl_coordconv.runs.precision import Decision, Finding, Format, recorded_precision
+from rl_coordconv.sweeps.directory import SweepDirectory
+from rl_coordconv.sweeps.supervisor import Launcher
 
 
 def find_decision(

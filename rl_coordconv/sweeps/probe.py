@@ -99,8 +99,8 @@ def _choose(config: RunConfig) -> tuple[Any, str]:
     """Build the run's agent with a single environment and ask it."""
     from rl_coordconv.agents.build import build_agent
     from rl_coordconv.agents.presets import PPOPreset
-    from rl_coordconv.machine.devices import resolve_device
     from rl_coordconv.envs import make_vec_env
+    from rl_coordconv.machine.devices import resolve_device
 
     changes: dict[str, Any] = {"n_envs": 1}
     if isinstance(config.preset, PPOPreset):

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from rich.console import Console
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.training.signals import stop_request
+from rl_coordconv.runs import RunConfig, RunState
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.precision import find_decision, keep_decision
 from rl_coordconv.sweeps.supervisor import Entry, Launcher, Supervisor
 from rl_coordconv.sweeps.watch import SweepDisplay, Watch, describe_sweep
-from rl_coordconv.runs import RunConfig, RunState
+from rl_coordconv.training.signals import stop_request
 
 SOME_FAILED = 1
 

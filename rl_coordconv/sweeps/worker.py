@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(path: str, threads: int) -> int:
     from rich.console import Console
 
-    from rl_coordconv.training.train import train
     from rl_coordconv.runs import RunBusyError, RunDirectory
+    from rl_coordconv.training.train import train
 
     try:
         argv = [sys.executable, *sys.argv]

@@ -8,19 +8,19 @@ import pytest
 import torch
 from rich.console import Console
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import precision
 from rl_coordconv.cli import main
 from rl_coordconv.cli import sweep as command
-from rl_coordconv._util.errors import InputError
+from rl_coordconv.runs import RunState, Status
+from rl_coordconv.runs.precision import Decision
 from rl_coordconv.sweeps import estimate as estimate_module
 from rl_coordconv.sweeps import probe, resources
+from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.estimate import estimate
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.runs import RunState, Status
-from rl_coordconv.runs.precision import Decision
 
 HEAD = {"CPU": 0.0, "memory": 8e9}
 NODE = {"CPU": 8.0, "GPU": 1.0}

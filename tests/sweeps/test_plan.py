@@ -4,13 +4,13 @@ import itertools
 
 import pytest
 
-from rl_coordconv.envs import load_suite
 from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv.envs import load_suite
+from rl_coordconv.runs.seeds import training_seed
 from rl_coordconv.sweeps.backends import local
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.resources import Resources, divide
-from rl_coordconv.runs.seeds import training_seed
 
 
 def config(**changes):

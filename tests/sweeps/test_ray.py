@@ -11,15 +11,15 @@ import time
 import pytest
 from rich.console import Console
 
-from rl_coordconv.cli import main
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.directory import SweepDirectory
-from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
-from rl_coordconv.sweeps.run import sweep
 from rl_coordconv._util.files import read_json
+from rl_coordconv.cli import main
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.runs.precision import Decision
+from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
+from rl_coordconv.sweeps.directory import SweepDirectory
+from rl_coordconv.sweeps.plan import SweepConfig
+from rl_coordconv.sweeps.run import sweep
 
 ray = pytest.importorskip("ray")
 

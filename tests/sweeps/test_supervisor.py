@@ -4,10 +4,10 @@ from collections import defaultdict
 
 import pytest
 
-from rl_coordconv.training.resolve import resolve_run
+from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.sweeps.backends.local import outcome_of
 from rl_coordconv.sweeps.supervisor import Entry, Outcome, Supervisor
-from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.training.resolve import resolve_run
 
 
 class Script:

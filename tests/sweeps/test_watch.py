@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from rl_coordconv.training.resolve import resolve_run
+from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.sweeps.supervisor import Entry
 from rl_coordconv.sweeps.watch import (
     Row,
@@ -16,7 +16,7 @@ from rl_coordconv.sweeps.watch import (
     latest_return,
     rows_table,
 )
-from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.training.resolve import resolve_run
 
 
 def row(name, state, steps=0, speed=0.0):

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from typing import IO
 
+from rl_coordconv.runs import RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
 from rl_coordconv.sweeps.resources import Resources
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.runs import RunConfig, RunDirectory
-from rl_coordconv.runs.precision import Finding
 
 LOG = "worker.log"
 """What a run's processes have printed, in the run's directory."""

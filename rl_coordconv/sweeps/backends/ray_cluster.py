@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
 from rl_coordconv.sweeps.backends.local import LOG, outcome_of
 from rl_coordconv.sweeps.backends.sync_bundles import CHECKPOINTS, pack, unpack
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
-from rl_coordconv.runs.precision import Finding
 
 _LOOK_SECONDS = 1.0
 _SMALL_SECONDS = 10.0
