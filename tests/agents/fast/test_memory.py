@@ -10,7 +10,7 @@ import pytest
 from images_env import make_blinking
 
 from rl_coordconv.agents import A2C, PPO
-from rl_coordconv.agents.fast.deciding import Decider
+from rl_coordconv.agents.fast.acting import RolloutActor
 from rl_coordconv.agents.fast.network import FastNetwork
 
 COUNT = """
@@ -55,7 +55,7 @@ def test_rollouts_leave_nothing_to_the_garbage_collector(cls, goes_on):
     try:
         model.learn(3 * 16 * env.num_envs, callback=lambda *_: goes_on)
         left = [type(each).__name__ for each in gc.get_objects()
-                if type(each) in (Decider, FastNetwork)]  # fmt: skip
+                if type(each) in (RolloutActor, FastNetwork)]  # fmt: skip
     finally:
         gc.enable()
     assert left == []
