@@ -48,7 +48,7 @@ class SweepArguments:
     protocol: str | None = None
     """deepmind or machado; default: the suite's."""
     precision: Literal["auto", "fp32", "bf16"] | None = None
-    """Number format of the convolutions; default: auto."""
+    """Precision of the convolutions; default: auto."""
     device: Literal["auto", "cpu", "cuda"] | None = None
     """Where the networks run; default: auto."""
     eval_episodes: int | None = None
@@ -192,7 +192,7 @@ def _show_estimate(
 
     decision = find_decision(left, directory, launcher)
     if decision is not None:
-        console.print(f"number format of all runs: {decision.precision} ({decision.reason})")
+        console.print(f"precision of all runs: {decision.precision} ({decision.reason})")
     found = estimate(left, launcher, decision)
     for (agent, extractor), speed in found.speeds.items():
         console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run")

@@ -42,8 +42,8 @@ class TrainArguments:
     protocol: str = "deepmind"
     """deepmind (no-op starts, a lost life ends a training episode) or machado (sticky actions)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Number format of the convolutions; auto says what it chose and why in environment.json. With
-    --resume, fp32 or bf16 changes the format of what is left, on record."""
+    """Precision of the convolutions; auto says what it chose and why in environment.json. With
+    --resume, fp32 or bf16 changes the precision of what is left, on record."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
     eval_episodes: int = 10

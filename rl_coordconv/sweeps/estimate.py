@@ -44,7 +44,7 @@ def estimate(
     Args:
         configs: the runs that are still to be trained.
         launcher: where, and how many at a time.
-        decision: the number format of all of them, where one is decided.
+        decision: the precision of all of them, where one is decided.
 
     Raises:
         InputError: a measured training failed.

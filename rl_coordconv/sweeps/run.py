@@ -53,7 +53,7 @@ def sweep(
             console.print(sentence, soft_wrap=True, highlight=False)
         decision = find_decision(configs, directory, launcher)
         if decision is not None:
-            console.print(f"number format of all runs: {decision.precision} ({decision.reason})",
+            console.print(f"precision of all runs: {decision.precision} ({decision.reason})",
                           soft_wrap=True, highlight=False, markup=False)  # fmt: skip
         entries = [_entry(directory, one) for one in configs]
         keep_decision(decision, directory, [one.run for one in entries if one.damage is None])

@@ -54,8 +54,8 @@ class Launcher(Protocol):
     def start(self, run: RunDirectory, slot: int) -> Job:
         """Begin to train a run."""
 
-    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
-        """Find the number format of every arm on every machine that may train it."""
+    def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the precision of every arm on every machine that may train it."""
 
     def describe(self) -> str:
         """Say how many runs at a time are trained, with what, and where."""

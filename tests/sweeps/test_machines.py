@@ -113,7 +113,7 @@ def test_a_run_that_no_machine_can_hold_is_refused(monkeypatch):
         RayLauncher(None, cpus=4)
 
 
-def test_every_machine_that_a_run_fits_on_is_asked_for_its_format(monkeypatch):
+def test_every_machine_that_a_run_fits_on_is_asked_for_its_precision(monkeypatch):
     ray = fake_ray.install(monkeypatch, HEAD, NODE, NODE, CPU_NODE)
     ray.machines[2]["Alive"] = False
     ran = []
@@ -122,10 +122,10 @@ def test_every_machine_that_a_run_fits_on_is_asked_for_its_format(monkeypatch):
         ran.append((len(configs), environment["OMP_NUM_THREADS"]))
         return [probe._nothing_found(config, "a word") for config in configs]
 
-    monkeypatch.setattr(probe, "find_formats", answer)
+    monkeypatch.setattr(probe, "find_precisions", answer)
     launcher = RayLauncher(None, cpus=2, gpus=0.5)
-    found = launcher.find_formats(description().runs())
-    sent = [options for name, options, _ in ray.sent if name == "find_formats_here"]
+    found = launcher.find_precisions(description().runs())
+    sent = [options for name, options, _ in ray.sent if name == "find_precisions_here"]
     (options,) = sent
     assert (options["num_cpus"], options["num_gpus"]) == (0, 0.5)
     strategy = options["scheduling_strategy"]

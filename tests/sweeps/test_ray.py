@@ -131,12 +131,14 @@ def test_after_the_driver_is_lost_another_one_goes_on(tmp_path, small_a2c, clust
     ]
 
 
-def test_the_clusters_machines_decide_the_format_and_the_plan(tmp_path, small_a2c, cluster, capsys):
+def test_the_clusters_machines_decide_the_precision_and_the_plan(
+    tmp_path, small_a2c, cluster, capsys
+):
     """The driver's own hardware is not asked; every node is, and each run keeps the answer."""
     the_cluster, _ = cluster
     launcher = RayLauncher(the_cluster.address, cpus=1)
     config = description(small_a2c, precision="auto")
-    found = launcher.find_formats(config.runs())
+    found = launcher.find_precisions(config.runs())
     assert sorted(one.extractor for one in found) == ["cnn", "cnn", "coordconv", "coordconv"]
     assert all(one.reason.startswith("auto: ") for one in found), found
     text = io.StringIO()

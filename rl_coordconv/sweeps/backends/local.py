@@ -46,10 +46,10 @@ class LocalLauncher:
             environment["CUDA_VISIBLE_DEVICES"] = _name_of(gpu)
         return environment
 
-    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
-        """Find the number format of every arm on this machine."""
+    def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the precision of every arm on this machine."""
         data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
-        found = probe.find_formats(data, self._environment(0))
+        found = probe.find_precisions(data, self._environment(0))
         return [Finding(**finding) for finding in found]
 
     def describe(self) -> str:

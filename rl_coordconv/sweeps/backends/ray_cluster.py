@@ -70,12 +70,12 @@ class RayLauncher:
         """Send a run to the cluster; Ray decides which machine trains it, and when."""
         return RayJob(self._ray, self._train, self._sign, run, self._threads)
 
-    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
-        """Find the number format of every arm on every machine that a run fits on."""
+    def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the precision of every arm on every machine that a run fits on."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
-        task = self._ray.remote(num_cpus=0, num_gpus=self._needs["GPU"])(find_formats_here)
+        task = self._ray.remote(num_cpus=0, num_gpus=self._needs["GPU"])(find_precisions_here)
         answers = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -232,9 +232,9 @@ def train_here(
             process.wait()
 
 
-def find_formats_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
-    """Find the number format of some runs on the machine that Ray chose; plain data both ways."""
-    return probe.find_formats(configs, worker.environment(threads))
+def find_precisions_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    """Find the precision of some runs on the machine that Ray chose; plain data both ways."""
+    return probe.find_precisions(configs, worker.environment(threads))
 
 
 def _start(run: Path, threads: int) -> subprocess.Popen[bytes]:
