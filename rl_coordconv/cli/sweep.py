@@ -52,7 +52,7 @@ class SweepArguments:
     device: Literal["auto", "cpu", "cuda"] | None = None
     """Where the networks run; default: auto."""
     eval_episodes: int | None = None
-    """Whole games played at the end of each run; default: 10."""
+    """Episodes played at the end of each run; default: 10."""
     initialization: Literal["paired", "sb3"] | None = None
     """paired (default): for one seed all extractors begin with the same shared weights."""
     output: Path = Path("sweeps/sweep")
@@ -62,7 +62,7 @@ class SweepArguments:
     jobs: int | None = None
     """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
     retries: int = 3
-    """How often a run that died is tried again before it counts as failed."""
+    """How often a run is tried again after a failed attempt before it counts as failed."""
     retry_diverged: bool = False
     """Also try runs again that diverged (NaN losses); without it they count as failed, because
     trying until a run does not diverge selects the results. The report tells of every retry."""

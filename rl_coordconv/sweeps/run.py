@@ -35,7 +35,7 @@ def sweep(
         directory: where; it may hold a part of it already.
         launcher: where the runs are trained, and how many at a time.
         console: where progress is shown.
-        retries: how often a run that died is tried again before it counts as failed.
+        retries: how often a run is tried again after a failed attempt before it counts as failed.
         retry_diverged: whether one that diverged is tried again, too.
         mix: whether runs of another description may be there already.
 

@@ -180,7 +180,7 @@ def test_no_more_are_measured_than_there_are_or_than_tell_anything():
 
 
 def test_a_measured_training_that_fails_is_an_error_and_nobody_is_left_behind():
-    launcher = Counting(jobs=2, outcome="died")
+    launcher = Counting(jobs=2, outcome="failed")
     with pytest.raises(InputError, match="a training to measure failed"):
         estimate(description(extractors=("cnn",)).runs(), launcher)
     assert launcher.killed == 2
@@ -202,7 +202,7 @@ def test_a_plan_without_work_measures_nothing(monkeypatch, tmp_path):
 
 
 def test_runs_on_a_cluster_are_really_measured_there(monkeypatch, small_a2c, tmp_path):
-    """With tasks in this process, but trainings, parcels and files as they are."""
+    """With tasks in this process, but trainings, sync bundles and files as they are."""
     monkeypatch.setattr(estimate_module, "SAMPLE_STEPS", 40)
     monkeypatch.setattr(estimate_module.tempfile, "tempdir", str(tmp_path))
     ray = fake_ray.install(monkeypatch, {"CPU": 1.0})

@@ -87,7 +87,7 @@ def test_runs_come_back_whole_and_a_lost_node_costs_no_run(tmp_path, small_a2c, 
     thread.join(timeout=500)
     assert not thread.is_alive()
     assert codes == [0], text.getvalue()
-    assert "died" in text.getvalue()
+    assert "failed (" in text.getvalue()
     for run in runs_of(tmp_path):
         status = run.status()
         assert (status.state, status.num_timesteps) == (RunState.DONE, steps)
@@ -96,7 +96,7 @@ def test_runs_come_back_whole_and_a_lost_node_costs_no_run(tmp_path, small_a2c, 
         rows = [row["step"] for row in read_metrics(run.metrics_file)]
         assert rows[:-1] == sorted(set(rows))  # the end is logged twice
         assert rows[-1] == steps
-        assert not [path for path in run.path.iterdir() if path.name.startswith(".parcel")]
+        assert not [path for path in run.path.iterdir() if path.name.startswith(".sync-bundle")]
 
 
 def test_after_the_driver_is_lost_another_one_goes_on(tmp_path, small_a2c, cluster):

@@ -112,7 +112,7 @@ def outcome_of(code: int) -> Outcome:
     if code == worker.BUSY:
         return Outcome("busy")
     if code == worker.DISK_FULL:
-        return Outcome("died", "the disk is full")
+        return Outcome("failed", "the disk is full")
     if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         return Outcome("stopped")
     if code < 0:
@@ -120,5 +120,5 @@ def outcome_of(code: int) -> Outcome:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return Outcome("died", f"the process was ended by {name}")
-    return Outcome("died", f"the process ended with exit code {code}")
+        return Outcome("failed", f"the process was ended by {name}")
+    return Outcome("failed", f"the process ended with exit code {code}")
