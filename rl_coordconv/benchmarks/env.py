@@ -33,7 +33,7 @@ class EnvBenchmarkConfig:
     n_envs: int = 8
     """Copies side by side."""
     steps: int = 250
-    """Steps of all copies in one measurement."""
+    """Steps of all sub-environments in one measurement."""
     rounds: int = 9
     """How often each candidate is measured."""
     threads: int | None = None

@@ -18,7 +18,7 @@ from rl_coordconv.machine.hardware import check_threads
 
 @dataclass(frozen=True)
 class TrainArguments:
-    """Train one agent on one game, evaluate it on whole games, and keep all of it in one directory.
+    """Train one agent on one game, evaluate it on full episodes, and keep all in one directory.
 
     Giving the same command again goes on from the last checkpoint, or, when the run is done, says
     what it reached.
@@ -47,7 +47,7 @@ class TrainArguments:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
     eval_episodes: int = 10
-    """Whole games played at the end; 0 plays none."""
+    """Episodes played at the end; 0 plays none."""
     threads: int | None = None
     """Threads of torch and of the emulator; default: the cores this process may use."""
     profile: bool = False

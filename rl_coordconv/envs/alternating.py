@@ -60,7 +60,7 @@ class AlternatingVecEnv(VecEnv):
         self.slices: list[slice] = [
             slice(end - group.num_envs, end) for group, end in zip(groups, ends, strict=True)
         ]
-        """Which copies each group holds."""
+        """Which sub-environments each group holds."""
         super().__init__(ends[-1], first.observation_space, first.action_space)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:

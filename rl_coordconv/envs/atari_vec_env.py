@@ -35,19 +35,19 @@ MAX_SEED = 2**31 - 1
 
 
 class AtariVecEnv(VecEnv):
-    """Several copies of one game, side by side.
+    """A vector environment of one game.
 
     What stable-baselines3 expects of its own Atari pipeline holds here too: ``info["episode"]``
-    carries the raw score ``r`` and the length ``l`` in emulator frames of whole games;
-    ``terminal_observation`` and ``TimeLimit.truncated`` accompany every ``done``; a lost life is a
-    ``done`` without a new game; `evaluate_policy` counts whole games. Games are the same for any
-    number of threads.
+    carries the raw score ``r`` and the length ``l`` in emulator frames of full episodes (to
+    game over); ``terminal_observation`` and ``TimeLimit.truncated`` accompany every ``done``; a
+    lost life is a ``done`` without a new game; `evaluate_policy` counts episodes. Games are the
+    same for any number of threads.
 
     Unlike SB3's ``reset``, which only goes on to the next life, ``reset`` begins new games.
 
     Args:
         game: the game in any of its spellings, see `resolve_game`.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: a protocol's name or a `Protocol`.
         seed: seeds copy i with ``seed + i`` at the next reset; None leaves it to chance.
         num_threads: emulator threads; None takes the cores this process may use.
@@ -191,7 +191,7 @@ class AtariVecEnv(VecEnv):
         self._is_waiting = False
         self._returns += rewards
         if self._fire is not None:
-            # `terminated` does not tell of lives where only whole games end.
+            # `terminated` does not tell of lives where an episode ends with the game.
             self._press_fire = (info["lives"] > 0) & (info["lives"] < self.lives)
         self.lives = info["lives"]
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -276,7 +276,7 @@ class AtariVecEnv(VecEnv):
         return [value] * len(list(self._indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Refuse: the copies live in C++ and share their settings.
+        """Refuse: the sub-environments live in C++ and share their settings.
 
         Raises:
             AttributeError: always.

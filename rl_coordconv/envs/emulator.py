@@ -21,11 +21,11 @@ SIDE = 84
 def make_emulator(
     game: Game, n_envs: int, protocol: Protocol, num_threads: int, **image: Any
 ) -> AtariVectorEnv:
-    """Build copies of a game that report what stable-baselines3 needs to know.
+    """Build sub-environments of a game that report what stable-baselines3 needs to know.
 
     Args:
         game: the game.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: how the game is presented.
         num_threads: emulator threads.
         **image: changes to what is seen: ``img_height``, ``img_width``, ``grayscale``,

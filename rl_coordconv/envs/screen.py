@@ -21,7 +21,7 @@ class TwinScreen:
 
     Args:
         game: the game.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: the protocol of the environment whose twin this is.
     """
 

@@ -14,7 +14,7 @@ What is assumed about the step axis, since those files do not say it:
 * TensorBoard: the event's own step, which SB3 writes in agent steps over all environments. Its
   values are means over the last 100 games already.
 
-The games behind a monitor file's rows are taken as whole games with raw scores, which holds where
+The games behind a monitor file's rows are taken as full episodes with raw scores, which holds where
 the ``Monitor`` lies inside the Atari wrappers, as SB3 puts it.
 """
 

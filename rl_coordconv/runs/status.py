@@ -1,4 +1,4 @@
-"""Where a run stands, kept in ``status.json``; a fresh heartbeat tells a live run from a dead."""
+"""Where a run stands, kept in ``status.json``; a fresh heartbeat tells that a run is alive."""
 
 from __future__ import annotations
 

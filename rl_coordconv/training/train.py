@@ -52,7 +52,7 @@ from rl_coordconv.training.setup import (
 from rl_coordconv.training.signals import StopRequest, stop_request
 
 CHECKPOINT_SECONDS = 120.0
-BEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 15.0
 
 
 def train(
@@ -177,7 +177,7 @@ class _Attempt:
         self._seconds_before = before.training_seconds
         self._began = time.monotonic()
         self._ended: float | None = None
-        self._beaten = self._began
+        self._last_heartbeat = self._began
         self._env.seed(training_seed(config.seed, self._resumes))
 
     def execute(self) -> None:
@@ -208,7 +208,9 @@ class _Attempt:
         episodes = LogEpisodes(self._run.episodes_file, config.game, resumed_at)
         callbacks = [
             CheckLosses(),
-            SaveAndStop(self._save_checkpoint, self._beat, self._stop, CHECKPOINT_SECONDS),
+            SaveAndStop(
+                self._save_checkpoint, self._write_heartbeat, self._stop, CHECKPOINT_SECONDS
+            ),
             ShowProgress(display),
             LogCoordinateWeights(),
             episodes,
@@ -252,7 +254,7 @@ class _Attempt:
     def _seconds(self) -> float:
         return self._seconds_before + (self._ended or time.monotonic()) - self._began
 
-    def _beat(self) -> None:
+    def _write_heartbeat(self) -> None:
         try:
             self._save_status(RunState.RUNNING)
         except OSError as error:
@@ -283,7 +285,7 @@ class _Attempt:
         episodes = self._config.evaluation.episodes
         if episodes == 0:
             return None
-        self._console.print(f"Playing {episodes} whole games to evaluate the agent ...")
+        self._console.print(f"Playing {episodes} episodes to evaluate the agent ...")
         return evaluate_policy_on_games(
             self._model.policy,
             self._config,
@@ -295,9 +297,9 @@ class _Attempt:
     def _stop_if_asked(self) -> None:
         if self._stop:
             raise TrainingStoppedError
-        if time.monotonic() - self._beaten >= BEAT_SECONDS:
-            self._beaten = time.monotonic()
-            self._beat()
+        if time.monotonic() - self._last_heartbeat >= HEARTBEAT_SECONDS:
+            self._last_heartbeat = time.monotonic()
+            self._write_heartbeat()
 
 
 @contextmanager
