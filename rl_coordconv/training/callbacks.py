@@ -152,12 +152,12 @@ class LogCoordinateWeights(BaseCallback):
 
 
 class LogEpisodes(BaseCallback):
-    """Write each finished game to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
+    """Write each finished episode to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
 
     Args:
         path: the file.
         game: the game's name.
-        resumed_at: drop the games that ended after this agent step; they will be played again.
+        resumed_at: drop the episodes that ended after this agent step; they will be played again.
             None begins a new file.
     """
 
