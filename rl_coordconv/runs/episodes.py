@@ -77,7 +77,7 @@ class Episodes:
 
 
 def read_episodes(path: Path) -> Episodes:
-    """Read a run's ``monitor.csv``; without a file there are none, and a row cut short is not there.
+    """Read a run's ``monitor.csv``; no file holds no episodes; a row cut short is not there yet.
 
     Raises:
         InputError: the file cannot be read, no line of it is a row, a return is not finite, or
