@@ -69,7 +69,7 @@ class Precision:
 
 
 def check_request_name(request: str) -> None:
-    """Refuse a word that is no request, whatever the hardware.
+    """Refuse an unknown precision, whatever the hardware.
 
     Raises:
         UnknownNameError: neither ``auto``, ``fp32`` nor ``bf16``.
@@ -86,7 +86,7 @@ def check_request(request: str, device: torch.device) -> None:
         device: where the network runs, of this machine.
 
     Raises:
-        UnknownNameError: another word.
+        UnknownNameError: an unknown precision.
         InputError: bf16 was asked for where the hardware has no fast bf16.
     """
     check_request_name(request)

@@ -31,7 +31,7 @@ class EnvBenchmarkConfig:
     game: str = "Pong"
     """The game."""
     n_envs: int = 8
-    """Copies side by side."""
+    """Sub-environments."""
     steps: int = 250
     """Steps of all sub-environments in one measurement."""
     rounds: int = 9

@@ -44,7 +44,7 @@ class SweepArguments:
     total_timesteps: int | None = None
     """Agent steps of each run; default: the agent's own."""
     n_envs: int | None = None
-    """Environments side by side; default: the agent's own."""
+    """Parallel environments; default: the agent's own."""
     protocol: str | None = None
     """deepmind or machado; default: the suite's."""
     precision: Literal["auto", "fp32", "bf16"] | None = None

@@ -36,7 +36,7 @@ class TrainArguments:
     total_timesteps: int | None = None
     """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames)."""
     n_envs: int | None = None
-    """Environments side by side; default: the preset's."""
+    """Parallel environments; default: the preset's."""
     seed: int = 0
     """Seed of weights, sampling and games."""
     protocol: str = "deepmind"

@@ -1,4 +1,4 @@
-"""Several vector environments as one, so that some can be stepped while the others are thought of.
+"""Several vector environments as one, so that some can be stepped while the policy acts for others.
 
 A learner that knows the groups sends one group's actions and computes the next group's while the
 first is emulated. What every sub-environment sees depends on its own actions alone, so that

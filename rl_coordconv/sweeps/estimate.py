@@ -10,7 +10,7 @@ from pathlib import Path
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import EvaluationConfig, RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Decision
-from rl_coordconv.sweeps.precision import pass_on
+from rl_coordconv.sweeps.precision import save_decision_for_run
 from rl_coordconv.sweeps.supervisor import Job, Launcher
 
 SAMPLE_STEPS = 8_192
@@ -59,7 +59,7 @@ def estimate(
             place = Path(folder) / str(number)
             runs = [_short(config, place / str(slot)) for slot in range(min(jobs, MOST_AT_A_TIME))]
             for run in runs:
-                pass_on(decision, run)
+                save_decision_for_run(decision, run)
             _train(runs, launcher)
             speeds[arm], sizes[arm] = _speed(runs), _size(runs[0].path)
     seconds = sum(one.total_timesteps / speeds[one.agent, one.extractor] for one in configs)

@@ -42,21 +42,21 @@ def find_decision(
     return _as_begun(open_ones, directory) or decide(launcher.find_precisions(open_ones))
 
 
-def keep_decision(
+def save_decision(
     decision: Decision | None, directory: SweepDirectory, runs: Sequence[RunDirectory]
 ) -> None:
-    """Write a decision down for the sweep, and for each of its runs that has none of its own."""
+    """Save a decision for the sweep, and for each of its runs that has none of its own."""
     if decision is None:
         return
     if Decision.load(directory.path) is None:
         decision.save(directory.path)
     for run in runs:
         with suppress(InputError):  # its own file is damaged: it fails alone, when it is trained
-            pass_on(decision, run)
+            save_decision_for_run(decision, run)
 
 
-def pass_on(decision: Decision | None, run: RunDirectory) -> None:
-    """Write a decision down for a run, which then has it wherever and whenever it is trained."""
+def save_decision_for_run(decision: Decision | None, run: RunDirectory) -> None:
+    """Save a decision for a run, which then has it wherever and whenever it is trained."""
     if decision is not None and Decision.load(run.path) is None:
         reason = f"decided for the whole sweep: {decision.reason}"
         Decision(precision=decision.precision, reason=reason).save(run.path)

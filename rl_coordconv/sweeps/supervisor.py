@@ -1,4 +1,4 @@
-"""Looks after the runs of a sweep: starts them, notices how they end, tries again, gives up.
+"""The supervisor of a sweep: starts its runs, sees how they end, retries, gives up.
 
 What it knows lies in the runs' directories; killed and started again it goes on from there.
 """
@@ -74,7 +74,7 @@ def status_of(run: RunDirectory) -> Status:
 
 @dataclass
 class Entry:
-    """One run in the supervisor's hands."""
+    """One run of the sweep, as the supervisor keeps track of it."""
 
     run: RunDirectory
     total_timesteps: int

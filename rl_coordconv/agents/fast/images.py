@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-class ConvolveImages(torch.autograd.Function):
+class Uint8Convolution(torch.autograd.Function):
     """A convolution straight from uint8 images, without padding.
 
     The images are converted on the way in and again for the gradient, and kept as uint8 in
@@ -123,7 +123,7 @@ def relu_with_map(images: Tensor, extra: Tensor) -> Tensor:
     return flat.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
-class FlattenPlain(torch.autograd.Function):
+class FlattenChannelsLast(torch.autograd.Function):
     """Flatten channels-last images in the order of `nn.Flatten`; the gradient is channels-last too.
 
     Without this the gradient would arrive in another layout than the activations have, and every

@@ -19,7 +19,7 @@ from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.advantages import estimate_advantages
 from rl_coordconv.agents.fast.graphs import Graphs
 from rl_coordconv.agents.fast.stored_arrays import StoredArray
-from rl_coordconv.agents.fast.uploads import lay_channels_last
+from rl_coordconv.agents.fast.uploads import copy_channels_last
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         out = self.images(self.pos)
         given = torch.as_tensor(obs)
         if self.device.type == "cpu":
-            lay_channels_last(given, out)
+            copy_channels_last(given, out)
         else:
             out.copy_(given)
         actions = torch.as_tensor(action).reshape(self.n_envs)

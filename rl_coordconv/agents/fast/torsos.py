@@ -14,8 +14,8 @@ from torch.nn import functional
 from rl_coordconv.agents.fast.activations import Activations
 from rl_coordconv.agents.fast.images import (
     CachedConvolution,
-    ConvolveImages,
-    FlattenPlain,
+    FlattenChannelsLast,
+    Uint8Convolution,
     relu_with_map,
 )
 from rl_coordconv.agents.fast.linear import linear
@@ -139,7 +139,7 @@ class NatureTorso:
         self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
         self._linear: nn.Linear = extractor.linear[0]
         last = extractor.cnn[-1]
-        self._finish = last if isinstance(last, GlobalPool) else FlattenPlain.apply
+        self._finish = last if isinstance(last, GlobalPool) else FlattenChannelsLast.apply
         self._dtype, self._scale = dtype, scale
         self.n_cached = len(self._convolutions)
         self.copied: list[Tensor] = [
@@ -202,7 +202,7 @@ class NatureTorso:
         self, images: Tensor, convolutions: list[_Convolution], cache: Activations | None = None
     ) -> Tensor:
         for index, part in enumerate(convolutions):
-            convolve = ConvolveImages.apply if index == 0 else functional.conv2d
+            convolve = Uint8Convolution.apply if index == 0 else functional.conv2d
             images = convolve(images, part.weight, part.bias, part.stride)
             images = images.relu_() if part.extra is None else relu_with_map(images, part.extra)
             if cache is not None:

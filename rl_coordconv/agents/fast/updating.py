@@ -76,7 +76,7 @@ def replay_gradients(
         ranges = tensors[n_fields + n_scalars :]
         loss, statistics = loss_of(network(part.images), part, chosen, *ranges)
         found = torch.autograd.grad(loss, trained, allow_unused=True)
-        gradients = [_laid_out_as(*pair) for pair in zip(trained, found, strict=True)]
+        gradients = [_in_memory_format_of(*pair) for pair in zip(trained, found, strict=True)]
         _clip_([one for one in gradients if one is not None], max_norm)
         return statistics, *gradients
 
@@ -89,7 +89,7 @@ def replay_gradients(
     return outputs[0].clone()  # the next replay overwrites it
 
 
-def _laid_out_as(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+def _in_memory_format_of(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
     """Return a gradient in its parameter's memory format, as ``backward`` leaves it.
 
     Fused optimisers pair the numbers of both by their offsets in memory.

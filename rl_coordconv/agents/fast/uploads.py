@@ -40,7 +40,7 @@ class ImageUpload:
             tensor = self._send(tensor)
             out.copy_(tensor)
         else:
-            lay_channels_last(tensor, out)
+            copy_channels_last(tensor, out)
         return tensor
 
     def _send(self, tensor: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class ImageUpload:
         return self._staging.to(self._device, non_blocking=True)
 
 
-def lay_channels_last(images: Tensor, out: Tensor) -> None:
+def copy_channels_last(images: Tensor, out: Tensor) -> None:
     """Copy images on the CPU into a tensor that is stored channels-last.
 
     Four frames of a pixel are one integer of 32 bits there, the oldest in its lowest byte; put

@@ -46,7 +46,7 @@ class Row:
         return max(0, self.total - self.steps) / self.speed if self.speed > 0 else None
 
 
-class Watch:
+class SweepProgress:
     """Reads the runs' files, each at most once a second.
 
     Args:
@@ -96,11 +96,11 @@ class SweepDisplay:
 
     Args:
         console: where.
-        watch: what is shown.
+        progress: what is shown.
     """
 
-    def __init__(self, console: Console, watch: Watch) -> None:
-        self._console, self._watch = console, watch
+    def __init__(self, console: Console, progress: SweepProgress) -> None:
+        self._console, self._progress = console, progress
         self._shown = time.monotonic() if not console.is_terminal else 0.0
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
@@ -127,8 +127,8 @@ class SweepDisplay:
         self._refresh()
 
     def _refresh(self) -> None:
-        rows = self._watch.rows()
-        line = describe_sweep(rows, self._watch.seconds_left(rows))
+        rows = self._progress.rows()
+        line = describe_sweep(rows, self._progress.seconds_left(rows))
         if self._live is None:
             self.tell(line)
             return
