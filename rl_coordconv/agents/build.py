@@ -1,4 +1,4 @@
-"""From a preset and an environment to a ready stable-baselines3 agent."""
+"""Agent factory: from a preset and an environment to a ready stable-baselines3 agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fast A2C and PPO have in common: collecting rollouts, and the way back to SB3's own."""
+"""Base class of the fast A2C and PPO: rollout collection, gradients, fallback to SB3's own code."""
 
 from __future__ import annotations
 

@@ -149,14 +149,14 @@ def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> La
             jobs=arguments.jobs,
         )
     from rl_coordconv.sweeps.backends.local import LocalLauncher
-    from rl_coordconv.sweeps.resources import divide
+    from rl_coordconv.sweeps.resources import allocate
     from rl_coordconv.training.resolve import check_machine
     from rl_coordconv.training.setup import check_trainable
 
     check_machine(config.device, config.precision)
     for one in config.runs():
         check_trainable(one)
-    return LocalLauncher(divide(arguments.jobs, n_runs, config.device))
+    return LocalLauncher(allocate(arguments.jobs, n_runs, config.device))
 
 
 def _show_plan(

@@ -29,7 +29,7 @@ MAX_EPISODES = 100_000
 def network_of(
     format_version: object, extractor: str, options: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Return the extractor's name and options in today's words, from a file of any format."""
+    """Return the extractor's name and options by their current names, from a file of any format."""
     if format_version == 1:
         return from_format_1(extractor, options)
     return extractor, dict(options)
@@ -70,7 +70,7 @@ class RunConfig(BaseModel):
 
     @property
     def network(self) -> tuple[str, dict[str, Any]]:
-        """The extractor's name and options in today's words, whatever version wrote the file."""
+        """The extractor's name and options by their current names, whatever version wrote it."""
         return network_of(self.format_version, self.extractor, self.extractor_kwargs)
 
     @property

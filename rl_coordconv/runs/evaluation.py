@@ -1,4 +1,4 @@
-"""How a run was judged, kept in ``evaluation.json``."""
+"""How a run was evaluated, kept in ``evaluation.json``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rl_coordconv._util.validation import validate
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome of one evaluation. Scores are raw returns of whole games."""
+    """The outcome of one evaluation. Scores are raw returns of full episodes."""
 
     game: str
     num_timesteps: int

@@ -1,4 +1,4 @@
-"""Curves: ``metrics.jsonl`` and TensorBoard events, both able to go on after an interruption."""
+"""Metric logging to ``metrics.jsonl`` and TensorBoard, both resumable after an interruption."""
 
 from __future__ import annotations
 

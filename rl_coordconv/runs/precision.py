@@ -1,4 +1,4 @@
-"""Which precision a run is to be trained in, and which its steps were trained in.
+"""Precision records: which one a run is to be trained in, and which its steps were trained in.
 
 ``precision.json`` in a sweep's or a run's directory holds what ``auto`` was decided to be there,
 or what a person asked for later. ``environment.json`` holds what was used, segment by segment.

@@ -1,4 +1,4 @@
-"""What a sweep will take, from training a little of it."""
+"""Cost estimate of a sweep, from training a little of it."""
 
 from __future__ import annotations
 

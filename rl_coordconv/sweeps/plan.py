@@ -1,4 +1,4 @@
-"""Which runs a sweep consists of."""
+"""A sweep's configuration: the grid of games, agents, extractors and seeds."""
 
 from __future__ import annotations
 

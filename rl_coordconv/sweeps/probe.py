@@ -1,4 +1,4 @@
-"""The process that finds the precision of each arm: ``python -m rl_coordconv.sweeps.probe``.
+"""The probe process, which finds each arm's precision: ``python -m rl_coordconv.sweeps.probe``.
 
 It runs where the runs will be trained, with their threads. A process of its own, because a kernel
 that is wrong may also end the process.

@@ -1,4 +1,4 @@
-"""How far a sweep is, read from its runs' files, and shown as a live table or as plain lines."""
+"""Sweep progress, read from the runs' files, and shown as a live table or as plain lines."""
 
 from __future__ import annotations
 

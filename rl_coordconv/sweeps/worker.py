@@ -1,4 +1,4 @@
-"""The process that trains one run of a sweep: ``python -m rl_coordconv.sweeps.worker``.
+"""The worker process, which trains one run: ``python -m rl_coordconv.sweeps.worker``.
 
 A process of its own for every run: its threads, its CUDA context and its failure are its own.
 """

@@ -79,7 +79,7 @@ class SaveAndStop(BaseCallback):
     Args:
         save: writes a checkpoint of the model as it is now.
         heartbeat: writes the run's status, so that others see that it is alive.
-        stop: the wish to stop.
+        stop: whether to stop.
         every_seconds: time between checkpoints.
         heartbeat_seconds: time between heartbeats.
     """

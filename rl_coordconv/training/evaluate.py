@@ -29,7 +29,7 @@ MAX_ENVS = 8
 """Parallel environments; more would only wait for the longest episode."""
 
 
-def evaluate_policy_on_games(
+def evaluate_on_episodes(
     policy: BasePolicy,
     config: RunConfig,
     episodes: int,
@@ -144,7 +144,7 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
 
 @dataclass(frozen=True)
 class Ablation:
-    """One agent's scores on the same games with and without its coordinate channels."""
+    """One agent's scores on the same episodes with and without its coordinate channels."""
 
     intact: Evaluation
     ablated: Evaluation
@@ -169,7 +169,7 @@ def ablate_coordinates(agent: LoadedAgent, episodes: int, **options: Any) -> Abl
     Args:
         agent: the agent.
         episodes: of each evaluation; both start from the same environment seeds.
-        **options: as for `evaluate_policy_on_games`.
+        **options: as for `evaluate_on_episodes`.
 
     Raises:
         InputError: the agent's network has no coordinate channels.
@@ -185,8 +185,8 @@ def ablate_coordinates(agent: LoadedAgent, episodes: int, **options: Any) -> Abl
 
 
 def play(agent: LoadedAgent, episodes: int, **options: Any) -> Evaluation:
-    """Let a loaded agent play; arguments as for `evaluate_policy_on_games`."""
-    return evaluate_policy_on_games(
+    """Let a loaded agent play; arguments as for `evaluate_on_episodes`."""
+    return evaluate_on_episodes(
         agent.policy, agent.config, episodes, num_timesteps=agent.num_timesteps, **options
     )
 

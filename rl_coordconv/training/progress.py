@@ -1,4 +1,4 @@
-"""How far a training is, for a person: a live bar in a terminal, plain lines elsewhere."""
+"""Progress display of a training: a live bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

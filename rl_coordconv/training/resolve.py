@@ -1,4 +1,4 @@
-"""From what was asked for to the complete configuration of a run, or an early refusal."""
+"""Config resolution: from what was asked for to a run's complete configuration, or a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A learning curve in a terminal: what was learned, at a glance."""
+"""Terminal plot of a learning curve."""
 
 from __future__ import annotations
 

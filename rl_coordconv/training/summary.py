@@ -1,4 +1,4 @@
-"""What a person is told about a run: where it starts from, what it reached, where its files are."""
+"""Console summary of a run: where it starts from, what it reached, where its files are."""
 
 from __future__ import annotations
 

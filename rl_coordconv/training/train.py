@@ -39,7 +39,7 @@ from rl_coordconv.training.callbacks import (
     check_losses,
     check_weights,
 )
-from rl_coordconv.training.evaluate import evaluate_policy_on_games
+from rl_coordconv.training.evaluate import evaluate_on_episodes
 from rl_coordconv.training.precision import record_precision, requested_precision
 from rl_coordconv.training.profiling import ProfileTraining
 from rl_coordconv.training.progress import open_progress
@@ -133,7 +133,7 @@ class _Attempt:
     Args:
         run: the run's directory.
         console: where progress is shown.
-        stop: the wish to stop.
+        stop: whether to stop.
         threads: of torch and of the emulator; None chooses.
         profile: whether to profile.
         precision: one that is asked for now; None keeps the run's.
@@ -286,7 +286,7 @@ class _Attempt:
         if episodes == 0:
             return None
         self._console.print(f"Playing {episodes} episodes to evaluate the agent ...")
-        return evaluate_policy_on_games(
+        return evaluate_on_episodes(
             self._model.policy,
             self._config,
             episodes,

@@ -1,4 +1,4 @@
-"""How the C library keeps the memory that a training frees and soon wants again."""
+"""glibc's malloc settings: memory that a training frees stays with the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which modules may be computed in other ways than by calling them, and whether they still may.
+"""Pure modules, which may be computed without calling them, and detection of changes to a policy.
 
 The fast path computes a network in its own way only where it knows, module by module, what the
 network computes: by the exact type, by the type's own methods, and by the absence of hooks. A

@@ -1,4 +1,4 @@
-"""Training runs as processes of this machine."""
+"""The local launcher: runs are trained as processes of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training runs on a Ray cluster whose machines need not share any files.
+"""The Ray launcher: runs are trained on a cluster whose machines need not share any files.
 
 Each run is a Ray task that trains in a folder of its own machine and sends its files back as it
 goes: the small ones every few seconds, all of them after each checkpoint. What has arrived lies in
