@@ -1,4 +1,4 @@
-"""The house's rules: which room may import which, and what an import may cost."""
+"""The import rules: which subpackage may import which, and what an import may cost."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ ALLOWED = {
     "benchmarks": {"layers", "extractors", "envs", "agents", "runs", "machine"},
     "cli": {"training", "sweeps", "reports", "benchmarks", "runs", "tasks", "machine"},
 }
-"""Which rooms a room may import; `_util` and the files beside the rooms are open to all."""
+"""What each subpackage may import; `_util` and the files beside them are open to all."""
 
 
-def rooms() -> list[str]:
+def subpackages() -> list[str]:
     return sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
@@ -46,16 +46,16 @@ def imported_modules(path: Path) -> set[str]:
     return found
 
 
-def test_every_room_has_its_rule():
-    assert rooms() == sorted(ALLOWED)
+def test_every_subpackage_has_its_rule():
+    assert subpackages() == sorted(ALLOWED)
 
 
-@pytest.mark.parametrize("room", sorted(ALLOWED))
-def test_arrows_point_one_way(room):
-    for path in (PACKAGE / room).rglob("*.py"):
+@pytest.mark.parametrize("subpackage", sorted(ALLOWED))
+def test_imports_point_one_way(subpackage):
+    for path in (PACKAGE / subpackage).rglob("*.py"):
         parts = [name.split(".") for name in imported_modules(path)]
         used = {part[1] for part in parts if part[0] == "rl_coordconv" and len(part) > 1}
-        wrong = (used & set(ALLOWED)) - ALLOWED[room] - {room, "_util"}
+        wrong = (used & set(ALLOWED)) - ALLOWED[subpackage] - {subpackage, "_util"}
         assert not wrong, f"{path.relative_to(PACKAGE)} imports {sorted(wrong)}"
 
 

@@ -10,33 +10,33 @@ from rl_coordconv._util.errors import InputError, shown, unknown_name
 PACKAGE = Path(str(files("rl_coordconv"))).resolve()
 
 
-def preset_directory(room: str) -> Path:
-    """Return the directory that holds the presets of a room.
+def preset_directory(subpackage: str) -> Path:
+    """Return the directory that holds the presets of a subpackage.
 
     Args:
-        room: ``"agents"`` or ``"envs"``.
+        subpackage: ``"agents"`` or ``"envs"``.
 
     Raises:
         FileNotFoundError: neither the packaged nor the clone's directory exists.
     """
-    packaged = PACKAGE / room / "presets"
-    clone = PACKAGE.parent / room
+    packaged = PACKAGE / subpackage / "presets"
+    clone = PACKAGE.parent / subpackage
     for directory in (packaged, clone):
         if directory.is_dir():
             return directory
-    raise FileNotFoundError(f"no presets for {room!r}: neither {packaged} nor {clone} exists")
+    raise FileNotFoundError(f"no presets for {subpackage!r}: neither {packaged} nor {clone} exists")
 
 
-def preset_names(room: str) -> list[str]:
-    """Return the names of the presets of a room, sorted."""
-    return sorted(path.stem for path in preset_directory(room).glob("*.yaml"))
+def preset_names(subpackage: str) -> list[str]:
+    """Return the names of the presets of a subpackage, sorted."""
+    return sorted(path.stem for path in preset_directory(subpackage).glob("*.yaml"))
 
 
-def preset_path(room: str, kind: str, name_or_path: str) -> Path:
+def preset_path(subpackage: str, kind: str, name_or_path: str) -> Path:
     """Find the YAML file of a preset by its name, or take a path to one's own file.
 
     Args:
-        room: ``"agents"`` or ``"envs"``.
+        subpackage: ``"agents"`` or ``"envs"``.
         kind: what the file describes, for the error message: ``"agent"`` or ``"suite"``.
         name_or_path: a preset's name, or a path that ends in ``.yaml`` or ``.yml``.
 
@@ -48,9 +48,9 @@ def preset_path(room: str, kind: str, name_or_path: str) -> Path:
         path = Path(name_or_path)
         _check_file(kind, path)
         return path
-    if name_or_path not in preset_names(room):
-        raise unknown_name(kind, name_or_path, preset_names(room))
-    return preset_directory(room) / f"{name_or_path}.yaml"
+    if name_or_path not in preset_names(subpackage):
+        raise unknown_name(kind, name_or_path, preset_names(subpackage))
+    return preset_directory(subpackage) / f"{name_or_path}.yaml"
 
 
 def _check_file(kind: str, path: Path) -> None:

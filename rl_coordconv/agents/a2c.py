@@ -5,14 +5,14 @@ from __future__ import annotations
 import stable_baselines3
 import torch
 
+from rl_coordconv.agents.fast.acting import RolloutActor
 from rl_coordconv.agents.fast.activations import RolloutActivations
-from rl_coordconv.agents.fast.deciding import Decider
 from rl_coordconv.agents.fast.losses import A2C_STATISTICS, a2c_loss
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
 
-MOST_KEPT = 256
-"""Images whose activations are kept for the update, on a CPU: more than that leave its caches."""
+MAX_CACHED_IMAGES = 256
+"""Images whose activations are cached for the update, on a CPU: more would leave its own caches."""
 
 
 class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
@@ -24,9 +24,9 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
 
     Args:
         *args: as ``stable_baselines3.A2C``.
-        precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the convolutional body alone;
-            or ``auto``, bf16 on a CPU with instructions for it where a check finds it right. What
-            was decided and why is in `chosen_precision`.
+        precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the torso alone; or
+            ``auto``, bf16 on a CPU with instructions for it where a check finds it right. What was
+            decided and why is in `chosen_precision`.
         cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
             CUDA graphs; without effect elsewhere. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.A2C``.
@@ -39,13 +39,13 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
         Mnih et al. 2016 (arXiv 1602.01783); stable-baselines3 2.9.2, a2c/a2c.py.
     """
 
-    def _new_activations(self, decider: Decider) -> RolloutActivations | None:
+    def _new_activations(self, actor: RolloutActor) -> RolloutActivations | None:
         count = self.n_steps * self.n_envs
-        if self._graphs is not None or self.device.type != "cpu" or count > MOST_KEPT:
+        if self._graphs is not None or self.device.type != "cpu" or count > MAX_CACHED_IMAGES:
             return None
-        if not decider.is_known or decider.n_kept == 0:
+        if not actor.is_pure or actor.n_cached == 0:
             return None
-        return RolloutActivations(decider.is_current)
+        return RolloutActivations(actor.is_current)
 
     def train(self) -> None:
         """Update the policy once from the whole rollout buffer."""
@@ -55,11 +55,11 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
             return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        known = buffer.take_activations()
-        # A network that is not known may draw random numbers in the order of its samples.
-        in_order = self._network().is_known
-        batch = buffer.everything() if in_order else next(buffer.minibatches())
-        row, _ = self._compute_gradients(a2c_loss, batch, known=known)
+        cached = buffer.take_activations()
+        # A network that is not pure may draw random numbers in the order of its samples.
+        in_order = self._network().is_pure
+        batch = buffer.full_batch() if in_order else next(buffer.minibatches())
+        row, _ = self._compute_gradients(a2c_loss, batch, cached=cached)
         self._take_step()
         self._n_updates += 1
         # The one moment that waits for the device.

@@ -1,4 +1,4 @@
-"""From a preset and an environment to a ready stable-baselines3 agent."""
+"""Agent factory: from a preset and an environment to a ready stable-baselines3 agent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build_agent(
         extractor_kwargs: options of that extractor.
         seed: seeds Python's, NumPy's and torch's generators and the environments.
         device: ``auto``, ``cpu`` or ``cuda``.
-        precision: the number format of the extractor.
+        precision: the precision of the extractor.
         cuda_graphs: whether a GPU replays the heavy parts as CUDA graphs.
         paired_seed: initialises the weights so that for one number all extractors agree in every
             weight they share, and draw the same random numbers afterwards.

@@ -1,4 +1,4 @@
-"""Where a training's time goes: wrap its parts for as long as somebody looks."""
+"""Instrumentation: wrap the parts of a training for as long as somebody measures."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def instrumented(model: OnPolicyAlgorithm, wrap: Wrap) -> Iterator[None]:
                 stack.enter_context(_replaced(env, name, wrap("emulation", getattr(env, name))))
         stack.enter_context(_replaced(model, "train", wrap("update", model.train)))
         if isinstance(model, FastOnPolicyAlgorithm) and model.slow_reason is None:
-            make = model._frozen_network
-            frozen = _replaced(model, "_frozen_network", lambda: wrap("inference", make()))
-            stack.enter_context(frozen)
+            make = model._rollout_policy
+            policy = _replaced(model, "_rollout_policy", lambda: wrap("inference", make()))
+            stack.enter_context(policy)
         else:
             forward = wrap("inference", model.policy.forward)
             stack.enter_context(_replaced(model.policy, "forward", forward))

@@ -1,4 +1,4 @@
-"""What the fast A2C and PPO have in common: collecting rollouts, and the way back to SB3's own."""
+"""Base class of the fast A2C and PPO: rollout collection, gradients, fallback to SB3's own code."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from rl_coordconv._util.errors import DivergedError
+from rl_coordconv.agents.fast.acting import RolloutActor
 from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.collecting import Collector
-from rl_coordconv.agents.fast.deciding import Decider
 from rl_coordconv.agents.fast.eligibility import why_not_fast
 from rl_coordconv.agents.fast.graphs import Graphs, capture_on
 from rl_coordconv.agents.fast.losses import LossWeights
 from rl_coordconv.agents.fast.memory import keep_freed_memory
-from rl_coordconv.agents.fast.network import Evaluate, FastNetwork
+from rl_coordconv.agents.fast.network import FastNetwork, RolloutPolicy
 from rl_coordconv.agents.fast.optimizers import step
 from rl_coordconv.agents.fast.pipelining import PipelinedCollection, may_pipeline
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer, Minibatch
-from rl_coordconv.agents.fast.updating import LossOf, may_record, replay_gradients
+from rl_coordconv.agents.fast.updating import LossOf, may_capture, replay_gradients
 from rl_coordconv.agents.precision import (
     Precision,
     PrecisionRequest,
@@ -34,7 +34,7 @@ from rl_coordconv.agents.precision import (
 
 
 def make_graphs(device: torch.device) -> Graphs | None:
-    """Return what records a model's functions; None on a device without CUDA graphs."""
+    """Return what captures a model's functions; None on a device without CUDA graphs."""
     return Graphs(capture_on(device)) if device.type == "cuda" else None
 
 
@@ -54,7 +54,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         **kwargs: Any,
     ) -> None:
         self.precision: PrecisionRequest = precision
-        """The number format that was asked for."""
+        """The precision that was asked for."""
         self.cuda_graphs = cuda_graphs
         """Whether the policy step, advantages and gradients are replayed as CUDA graphs."""
         self._chosen_precision: Precision | None = None
@@ -96,7 +96,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
 
     @property
     def chosen_precision(self) -> Precision:
-        """The number format in use, and why; decided when it is first needed.
+        """The precision in use, and why; decided when it is first needed.
 
         Raises:
             InputError: bf16 was asked for and is not right on this machine.
@@ -118,8 +118,8 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
             dtype = torch.float64
         return FastNetwork(self.policy, dtype)
 
-    def _frozen_network(self) -> Evaluate:
-        return self._network().frozen()
+    def _rollout_policy(self) -> RolloutPolicy:
+        return self._network().rollout_policy()
 
     def collect_rollouts(
         self,
@@ -142,9 +142,9 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         callback.on_rollout_start()
         collector = Collector(self, env, rollout_buffer, callback)
         collection = PipelinedCollection(collector) if may_pipeline(collector) else collector
-        goes_on = collection.collect(n_rollout_steps)
-        activations = collector.decider.take_activations()
-        if not goes_on:
+        continue_training = collection.collect(n_rollout_steps)
+        activations = collector.actor.take_activations()
+        if not continue_training:
             return False
         rollout_buffer.activations = activations
         self._finish_rollout(collector)
@@ -154,14 +154,14 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
     def _finish_rollout(self, collector: Collector) -> None:
         """Compute returns and advantages, and show the callback what has become of the rollout."""
         buffer: Any = collector.buffer
-        last_values = collector.decider.values_of(collector.locals["new_obs"])
+        last_values = collector.actor.predict_values(collector.locals["new_obs"])
         dones = collector.locals["dones"]
         buffer.compute_returns_and_advantage(last_values=last_values, dones=dones)
         self._check_finite(buffer)
-        collector.callback.update_locals(collector.describe_end(last_values))
+        collector.callback.update_locals(collector.final_locals(last_values))
 
-    def _new_activations(self, decider: Decider) -> RolloutActivations | None:
-        """Return where to keep the rollout's activations, if the update can use them."""
+    def _new_activations(self, actor: RolloutActor) -> RolloutActivations | None:
+        """Return a cache for the rollout's activations, if the update can use them."""
         return None
 
     @staticmethod
@@ -181,17 +181,17 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
         self,
         loss_of: LossOf,
         batch: Minibatch,
-        *limits: Tensor,
-        known: Activations | None = None,
+        *clip_ranges: Tensor,
+        cached: Activations | None = None,
         may_learn: Callable[[Tensor], bool] = lambda _: True,
     ) -> tuple[Tensor, bool]:
         """Leave the clipped gradients in the parameters.
 
         Args:
-            loss_of: the loss and its statistics for heads, minibatch, weights and limits.
+            loss_of: the loss and its statistics for heads, minibatch, weights and clip ranges.
             batch: the steps to learn from.
-            *limits: what else changes from update to update.
-            known: the batch's activations, if the same weights have computed them already.
+            *clip_ranges: PPO's, which change from update to update.
+            cached: the batch's activations, if the same weights have computed them already.
             may_learn: says whether the statistics allow a step.
 
         Returns:
@@ -199,13 +199,13 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
             the gradients as they were.
         """
         policy, network, weights = self.policy, self._network(), self._loss_weights()
-        if self._graphs is not None and may_record(policy, network):
+        if self._graphs is not None and may_capture(policy, network):
             statistics = replay_gradients(
-                self._graphs, policy, network, loss_of, batch, weights, limits,
+                self._graphs, policy, network, loss_of, batch, weights, clip_ranges,
                 self.max_grad_norm, self.chosen_precision.name,
             )  # fmt: skip
             return statistics, may_learn(statistics)
-        loss, statistics = loss_of(network(batch.images, known), batch, weights, *limits)
+        loss, statistics = loss_of(network(batch.images, cached), batch, weights, *clip_ranges)
         if not may_learn(statistics):
             return statistics, False
         policy.optimizer.zero_grad()

@@ -25,9 +25,9 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
 
     Args:
         *args: as ``stable_baselines3.PPO``.
-        precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the convolutional body alone;
-            or ``auto``, bf16 on a CPU with instructions for it where a check finds it right. What
-            was decided and why is in `chosen_precision`.
+        precision: ``fp32``, stable-baselines3's numbers; ``bf16`` for the torso alone; or
+            ``auto``, bf16 on a CPU with instructions for it where a check finds it right. What was
+            decided and why is in `chosen_precision`.
         cuda_graphs: whether a GPU replays the policy step, the advantages and the gradients as
             CUDA graphs; without effect elsewhere. Off by default: not yet tried on a GPU.
         **kwargs: as ``stable_baselines3.PPO``.
@@ -53,13 +53,13 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
         clip_range = schedules.clip_range(progress)
         clip_range_vf = schedules.clip_range_vf and schedules.clip_range_vf(progress)
         ranges = [clip_range] if clip_range_vf is None else [clip_range, clip_range_vf]
-        limits = [torch.full((), value, device=self.device) for value in ranges]
+        clip_ranges = [torch.full((), value, device=self.device) for value in ranges]
         epochs: list[list[Tensor]] = []
         for _ in range(self.n_epochs):
             epochs.append([])
-            is_within_limit = self._train_epoch(buffer, limits, epochs[-1])
+            is_within_target_kl = self._train_epoch(buffer, clip_ranges, epochs[-1])
             self._n_updates += 1
-            if not is_within_limit:
+            if not is_within_target_kl:
                 if self.verbose >= 1:
                     kl = epochs[-1][-1][_KL].item()
                     step = len(epochs) - 1
@@ -71,12 +71,12 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
             self.logger.record("train/clip_range_vf", clip_range_vf)
 
     def _train_epoch(
-        self, buffer: DeviceRolloutBuffer, limits: list[Tensor], statistics: list[Tensor]
+        self, buffer: DeviceRolloutBuffer, clip_ranges: list[Tensor], statistics: list[Tensor]
     ) -> bool:
-        """Go through the buffer once; return False where the policy has moved too far."""
+        """Go through the buffer once; return False where the divergence exceeds `target_kl`."""
         for batch in buffer.minibatches(self.batch_size):
             row, may_learn = self._compute_gradients(
-                ppo_loss, batch, *limits, may_learn=self._is_near
+                ppo_loss, batch, *clip_ranges, may_learn=self._is_within_target_kl
             )
             statistics.append(row)
             if not may_learn:
@@ -84,7 +84,7 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
             self._take_step()
         return True
 
-    def _is_near(self, statistics: Tensor) -> bool:
+    def _is_within_target_kl(self, statistics: Tensor) -> bool:
         # Without a limit on the divergence nothing here waits for the device.
         return self.target_kl is None or not statistics[_KL].item() > 1.5 * self.target_kl
 

@@ -1,4 +1,4 @@
-"""The number format of the convolutional body: fp32, or bf16 where that is faster and right.
+"""The precision of the torso (the extractor network): fp32, or bf16 where that is faster and right.
 
 Weights, heads, losses and the optimiser stay in float32 either way. What ``auto`` chooses follows
 from the machine's instructions and from what bf16 computes there, not from how busy the machine is.
@@ -28,8 +28,8 @@ DTYPES: dict[PrecisionName, torch.dtype] = {"fp32": torch.float32, "bf16": torch
 REQUESTS = ("auto", *DTYPES)
 
 SHOWN_TO_LEARN = ("cpu",)
-"""Kinds of device on which ``auto`` may choose bf16: where trainings in both formats were compared,
-see docs/performance.md."""
+"""Kinds of device on which ``auto`` may choose bf16: where trainings in both precisions were
+compared, see docs/performance.md."""
 SHOWN_TO_BE_FASTER = frozenset({"avx512_bf16", "amx_bf16"})
 """Instructions of processors on which bf16 was measured to train faster, see docs/performance.md.
 oneDNN itself counts a processor with plain AVX-512, where bf16 is emulated and slower."""
@@ -52,24 +52,24 @@ _SMALLEST_COSINE = 0.9
 
 Rounding turns units near zero on or off, which tilts the gradients of 64 random images: the cosine
 of new and trained networks is 0.961 to 0.9997, see docs/performance.md. A limit within that range
-would choose the format by the seed, and refuse to resume what it had begun."""
+would choose the precision by the seed, and refuse to resume what it had begun."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """The format chosen, and why, in words for the log and ``environment.json``."""
+    """The precision chosen, and why, in words for the log and ``environment.json``."""
 
     name: PrecisionName
     reason: str
 
     @property
     def dtype(self) -> torch.dtype:
-        """The torch type of the body's activations."""
+        """The torch type of the torso's activations."""
         return DTYPES[self.name]
 
 
 def check_request_name(request: str) -> None:
-    """Refuse a word that is no request, whatever the hardware.
+    """Refuse an unknown precision, whatever the hardware.
 
     Raises:
         UnknownNameError: neither ``auto``, ``fp32`` nor ``bf16``.
@@ -86,7 +86,7 @@ def check_request(request: str, device: torch.device) -> None:
         device: where the network runs, of this machine.
 
     Raises:
-        UnknownNameError: another word.
+        UnknownNameError: an unknown precision.
         InputError: bf16 was asked for where the hardware has no fast bf16.
     """
     check_request_name(request)
@@ -123,7 +123,7 @@ def _torch_sees_bf16_instructions() -> bool:
 
 
 def choose_precision(request: PrecisionRequest, policy: ActorCriticPolicy) -> Precision:
-    """Decide the number format for a policy, on the machine it is on.
+    """Decide the precision for a policy, on the machine it is on.
 
     ``auto`` takes bf16 where the processor has instructions that were measured to be faster, and
     the policy's features and gradients come out right there. Both are the same at every call.
@@ -141,7 +141,7 @@ def choose_precision(request: PrecisionRequest, policy: ActorCriticPolicy) -> Pr
         return Precision("fp32", "asked for")
     if request == "auto" and (reason := _why_not_bf16(policy)):
         return Precision("fp32", f"auto: {reason}")
-    check = compare_formats(policy)
+    check = compare_precisions(policy)
     if request == "bf16":
         if not check.is_right:
             raise InputError(f"precision 'bf16' computes something else here: {check.describe()}")
@@ -165,7 +165,7 @@ def _why_not_bf16(policy: ActorCriticPolicy) -> str | None:
 
 
 @dataclass(frozen=True)
-class FormatCheck:
+class PrecisionCheck:
     """How bf16 compares with fp32 for one network on one machine."""
 
     error: float
@@ -208,8 +208,8 @@ Outcome = tuple[Tensor, Tensor | None]
 """An extractor's features, and the gradient of all its trained weights in a row."""
 
 
-def compare_formats(policy: ActorCriticPolicy) -> FormatCheck:
-    """Compute features and gradients of random images in both formats, and time it.
+def compare_precisions(policy: ActorCriticPolicy) -> PrecisionCheck:
+    """Compute features and gradients of random images in both precisions, and time it.
 
     Takes some tenths of a second; leaves the policy and torch's generators as they are. Whatever
     goes wrong in an extractor of the user's own is told in the result.
@@ -219,10 +219,10 @@ def compare_formats(policy: ActorCriticPolicy) -> FormatCheck:
     except Exception as error:
         words = (str(error).splitlines() or [""])[0]
         nan = float("nan")
-        return FormatCheck(nan, nan, nan, failure=f"{type(error).__name__}: {words}")
+        return PrecisionCheck(nan, nan, nan, failure=f"{type(error).__name__}: {words}")
 
 
-def _compare(policy: ActorCriticPolicy) -> FormatCheck:
+def _compare(policy: ActorCriticPolicy) -> PrecisionCheck:
     with _left_as_it_is(policy), torch.inference_mode(False), torch.enable_grad():
         runs = {name: _make_run(policy, dtype) for name, dtype in DTYPES.items()}
         pairs = list(zip(runs["fp32"](), runs["bf16"](), strict=True))
@@ -230,7 +230,7 @@ def _compare(policy: ActorCriticPolicy) -> FormatCheck:
     errors = [_error(exact[0], rounded[0]) for exact, rounded in pairs]
     angles = [_cosine(exact[1], rounded[1]) for exact, rounded in pairs]
     cosines = [angle for angle in angles if angle is not None]
-    return FormatCheck(_worst(max, errors), _worst(min, cosines) if cosines else None, speedup)
+    return PrecisionCheck(_worst(max, errors), _worst(min, cosines) if cosines else None, speedup)
 
 
 def _worst(choose: Callable[[list[float]], float], values: list[float]) -> float:
@@ -251,7 +251,7 @@ def _cosine(exact: Tensor | None, rounded: Tensor | None) -> float | None:
 
 
 def _extractors(policy: ActorCriticPolicy) -> list[nn.Module]:
-    """Return the extractors in the order of `FastNetwork`'s bodies."""
+    """Return the extractors in the order of `FastNetwork`'s torsos."""
     if policy.share_features_extractor:
         return [policy.features_extractor]
     return [policy.pi_features_extractor, policy.vf_features_extractor]
@@ -280,9 +280,9 @@ def _make_run(policy: ActorCriticPolicy, dtype: torch.dtype) -> Callable[[], lis
 
     def run() -> list[Outcome]:
         outcomes = []
-        for body, extractor in zip(network.bodies, extractors, strict=True):
+        for torso, extractor in zip(network.torsos, extractors, strict=True):
             torch.manual_seed(0)  # an extractor may draw numbers of its own
-            features = body(images)
+            features = torso(images)
             outcomes.append((features.detach(), _gradient(features, extractor)))
         return outcomes
 

@@ -29,7 +29,7 @@ class _Preset(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     n_envs: Positive
-    """Games played side by side."""
+    """Parallel environments."""
     n_timesteps: Annotated[int, Field(gt=0, le=MAX_TIMESTEPS)]
     """Agent steps of the full training, over all environments together."""
     n_steps: Positive

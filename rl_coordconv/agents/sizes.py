@@ -1,4 +1,4 @@
-"""Whether a training fits into this machine, told before anything is allocated."""
+"""Memory check: whether a training fits into this machine, told before anything is allocated."""
 
 from __future__ import annotations
 

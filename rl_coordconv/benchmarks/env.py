@@ -31,9 +31,9 @@ class EnvBenchmarkConfig:
     game: str = "Pong"
     """The game."""
     n_envs: int = 8
-    """Copies side by side."""
+    """Sub-environments."""
     steps: int = 250
-    """Steps of all copies in one measurement."""
+    """Steps of all sub-environments in one measurement."""
     rounds: int = 9
     """How often each candidate is measured."""
     threads: int | None = None

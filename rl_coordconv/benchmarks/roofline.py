@@ -24,7 +24,7 @@ _SAMPLES = 8
 
 @dataclass(frozen=True)
 class Roofline:
-    """The limit for one agent and one number format on one machine."""
+    """The limit for one agent and one precision on one machine."""
 
     emulator_steps_per_second: float
     flop_per_step: float

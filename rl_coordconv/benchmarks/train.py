@@ -49,7 +49,7 @@ class TrainBenchmarkConfig:
     extractors: tuple[str, ...] = ("cnn", "coordconv")
     """Ours is measured with all of them, stable-baselines3's with the first."""
     precisions: tuple[Literal["fp32", "bf16"], ...] = ("bf16", "fp32")
-    """The number formats of ours."""
+    """The precisions of ours."""
     n_envs: int | None = None
     """Environments; default: the preset's."""
     steps: int = 4096
@@ -123,7 +123,7 @@ def _candidates(
 def _limits(
     config: TrainBenchmarkConfig, preset: A2CPreset | PPOPreset, threads: int
 ) -> dict[tuple[str, str | None], float]:
-    """Return the most steps per second that each extractor and number format allow."""
+    """Return the most steps per second that each extractor and precision allow."""
     emulator = measure_emulator(config.game, preset.n_envs, min(threads, preset.n_envs))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     n_actions = len(AtariVecEnv(config.game, 1).action_meanings)

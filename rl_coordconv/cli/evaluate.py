@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluateArguments:
-    """Let a trained agent play whole games; film one; or see what it is without its coordinates."""
+    """Let a trained agent play episodes; record one; or see what it is without its coordinates."""
 
     run_dir: Annotated[Path, tyro.conf.Positional]
     """The run's directory."""
     episodes: int = 30
-    """Whole games to play; 0 plays none (with --video)."""
+    """Episodes to play; 0 plays none (with --video)."""
     video: Path | None = None
     """Film one more game into this file (.mp4, .mkv, .mov); needs rl-coordconv[video]."""
     ablate_coordinates: bool = False
@@ -47,7 +47,7 @@ def run(argv: list[str]) -> int:
     _check_flags(arguments)
     from rl_coordconv.runs import RunDirectory
     from rl_coordconv.training.evaluate import load_agent, unfinished_note
-    from rl_coordconv.training.video import film_game
+    from rl_coordconv.training.video import record_video
 
     console = open_console()
     directory = RunDirectory(arguments.run_dir)
@@ -61,10 +61,10 @@ def run(argv: list[str]) -> int:
     if arguments.episodes > 0:
         _play(agent, arguments, options, console)
     if arguments.video is not None:
-        film = film_game(agent, arguments.video, **options)
-        when = "" if film.is_whole_game else " when the film was cut"
+        video = record_video(agent, arguments.video, **options)
+        when = "" if video.is_full_episode else " when the video was cut"
         console.print(
-            f"  filmed    {arguments.video} ({film.seconds:.0f} s, score {film.score:.0f}{when})"
+            f"  video     {arguments.video} ({video.seconds:.0f} s, score {video.score:.0f}{when})"
         )
     return 0
 

@@ -14,7 +14,7 @@ COMMANDS = {
     "train": "train one agent on one game",
     "sweep": "train games x agents x extractors x seeds",
     "compare": "turn sweeps into a report: where, how much, how sure",
-    "evaluate": "let a trained agent play, film it, or take its coordinates away",
+    "evaluate": "let a trained agent play, record a video, or take its coordinates away",
     "curves": "draw the learning curves of runs",
     "task": "train on the paper's coordinate tasks",
     "benchmark": "measure layer, environment and training against their peers",

@@ -44,15 +44,15 @@ class SweepArguments:
     total_timesteps: int | None = None
     """Agent steps of each run; default: the agent's own."""
     n_envs: int | None = None
-    """Environments side by side; default: the agent's own."""
+    """Parallel environments; default: the agent's own."""
     protocol: str | None = None
     """deepmind or machado; default: the suite's."""
     precision: Literal["auto", "fp32", "bf16"] | None = None
-    """Number format of the convolutions; default: auto."""
+    """Precision of the convolutions; default: auto."""
     device: Literal["auto", "cpu", "cuda"] | None = None
     """Where the networks run; default: auto."""
     eval_episodes: int | None = None
-    """Whole games played at the end of each run; default: 10."""
+    """Episodes played at the end of each run; default: 10."""
     initialization: Literal["paired", "sb3"] | None = None
     """paired (default): for one seed all extractors begin with the same shared weights."""
     output: Path = Path("sweeps/sweep")
@@ -62,7 +62,7 @@ class SweepArguments:
     jobs: int | None = None
     """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
     retries: int = 3
-    """How often a run that died is tried again before it counts as failed."""
+    """How often a run is tried again after a failed attempt before it counts as failed."""
     retry_diverged: bool = False
     """Also try runs again that diverged (NaN losses); without it they count as failed, because
     trying until a run does not diverge selects the results. The report tells of every retry."""
@@ -149,14 +149,14 @@ def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> La
             jobs=arguments.jobs,
         )
     from rl_coordconv.sweeps.backends.local import LocalLauncher
-    from rl_coordconv.sweeps.resources import divide
+    from rl_coordconv.sweeps.resources import allocate
     from rl_coordconv.training.resolve import check_machine
     from rl_coordconv.training.setup import check_trainable
 
     check_machine(config.device, config.precision)
     for one in config.runs():
         check_trainable(one)
-    return LocalLauncher(divide(arguments.jobs, n_runs, config.device))
+    return LocalLauncher(allocate(arguments.jobs, n_runs, config.device))
 
 
 def _show_plan(
@@ -192,7 +192,7 @@ def _show_estimate(
 
     decision = find_decision(left, directory, launcher)
     if decision is not None:
-        console.print(f"number format of all runs: {decision.precision} ({decision.reason})")
+        console.print(f"precision of all runs: {decision.precision} ({decision.reason})")
     found = estimate(left, launcher, decision)
     for (agent, extractor), speed in found.speeds.items():
         console.print(f"  {agent}, {extractor}: {speed:,.0f} agent steps/s a run")

@@ -112,7 +112,7 @@ def _set_threads(threads: int | None) -> None:
 
 def _train_one(arguments: TaskArguments, name: str, console: Console) -> None:
     from rl_coordconv.tasks.catalogue import find_task
-    from rl_coordconv.tasks.config import resolve_task
+    from rl_coordconv.tasks.resolve import resolve_task
 
     task = find_task(name)
     changes = parse_options(arguments.set, example="epochs=10")

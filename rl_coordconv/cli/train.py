@@ -18,7 +18,7 @@ from rl_coordconv.machine.hardware import check_threads
 
 @dataclass(frozen=True)
 class TrainArguments:
-    """Train one agent on one game, evaluate it on whole games, and keep all of it in one directory.
+    """Train one agent on one game, evaluate it on full episodes, and keep all in one directory.
 
     Giving the same command again goes on from the last checkpoint, or, when the run is done, says
     what it reached.
@@ -36,18 +36,18 @@ class TrainArguments:
     total_timesteps: int | None = None
     """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames)."""
     n_envs: int | None = None
-    """Environments side by side; default: the preset's."""
+    """Parallel environments; default: the preset's."""
     seed: int = 0
     """Seed of weights, sampling and games."""
     protocol: str = "deepmind"
     """deepmind (no-op starts, a lost life ends a training episode) or machado (sticky actions)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Number format of the convolutions; auto says what it chose and why in environment.json. With
-    --resume, fp32 or bf16 changes the format of what is left, on record."""
+    """Precision of the convolutions; auto says what it chose and why in environment.json. With
+    --resume, fp32 or bf16 changes the precision of what is left, on record."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
     eval_episodes: int = 10
-    """Whole games played at the end; 0 plays none."""
+    """Episodes played at the end; 0 plays none."""
     threads: int | None = None
     """Threads of torch and of the emulator; default: the cores this process may use."""
     profile: bool = False

@@ -1,8 +1,8 @@
-"""Several vector environments as one, so that some can be stepped while the others are thought of.
+"""Several vector environments as one, so that some can be stepped while the policy acts for others.
 
 A learner that knows the groups sends one group's actions and computes the next group's while the
-first is emulated. What every copy sees depends on its own actions alone, so that nothing depends
-on timing.
+first is emulated. What every sub-environment sees depends on its own actions alone, so that
+nothing depends on timing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class AlternatingVecEnv(VecEnv):
     To stable-baselines3 it is one vector environment. The fast agents step its `groups` in turn.
 
     Args:
-        groups: at least one, all with the same spaces. Copies are numbered through.
+        groups: at least one, all with the same spaces. Sub-environments are numbered
+            through.
 
     Raises:
         InputError: no group, or groups whose spaces differ.
@@ -60,11 +61,11 @@ class AlternatingVecEnv(VecEnv):
         self.slices: list[slice] = [
             slice(end - group.num_envs, end) for group, end in zip(groups, ends, strict=True)
         ]
-        """Which copies each group holds."""
+        """Which sub-environments each group holds."""
         super().__init__(ends[-1], first.observation_space, first.action_space)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seed copy i with ``seed + i``, from the next `reset` on; None draws one."""
+        """Seed sub-environment i with ``seed + i``, from the next `reset` on; None draws one."""
         if seed is None:
             seed = int(np.random.randint(0, 2**31 - 1 - self.num_envs))
         seeds: list[int | None] = []
@@ -121,16 +122,16 @@ class AlternatingVecEnv(VecEnv):
             group.close()
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """Return every copy's screen."""
+        """Return every sub-environment's screen."""
         return [image for group in self.groups for image in group.get_images()]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return an attribute of each chosen copy."""
-        return self._ask(indices, lambda group, copy: group.get_attr(attr_name, copy))
+        """Return an attribute of each chosen sub-environment."""
+        return self._ask(indices, lambda group, index: group.get_attr(attr_name, index))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute of each chosen copy."""
-        self._ask(indices, lambda group, copy: group.set_attr(attr_name, value, copy) or [None])
+        """Set an attribute of each chosen sub-environment."""
+        self._ask(indices, lambda group, index: group.set_attr(attr_name, value, index) or [None])
 
     def env_method(
         self,
@@ -139,19 +140,19 @@ class AlternatingVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Call a method of each chosen copy."""
+        """Call a method of each chosen sub-environment."""
         return self._ask(
             indices,
-            lambda group, copy: group.env_method(
-                method_name, *method_args, indices=copy, **method_kwargs
+            lambda group, index: group.env_method(
+                method_name, *method_args, indices=index, **method_kwargs
             ),
         )
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Tell for each chosen copy whether it is wrapped."""
-        return self._ask(indices, lambda group, copy: group.env_is_wrapped(wrapper_class, copy))
+        """Tell for each chosen sub-environment whether it is wrapped."""
+        return self._ask(indices, lambda group, index: group.env_is_wrapped(wrapper_class, index))
 
     def _ask(
         self, indices: VecEnvIndices, question: Callable[[VecEnv, list[int]], list[Any]]

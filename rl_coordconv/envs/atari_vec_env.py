@@ -35,21 +35,21 @@ MAX_SEED = 2**31 - 1
 
 
 class AtariVecEnv(VecEnv):
-    """Several copies of one game, side by side.
+    """A vector environment of one game.
 
     What stable-baselines3 expects of its own Atari pipeline holds here too: ``info["episode"]``
-    carries the raw score ``r`` and the length ``l`` in emulator frames of whole games;
-    ``terminal_observation`` and ``TimeLimit.truncated`` accompany every ``done``; a lost life is a
-    ``done`` without a new game; `evaluate_policy` counts whole games. Games are the same for any
-    number of threads.
+    carries the raw score ``r`` and the length ``l`` in emulator frames of full episodes (to
+    game over); ``terminal_observation`` and ``TimeLimit.truncated`` accompany every ``done``; a
+    lost life is a ``done`` without a new game; `evaluate_policy` counts episodes. Games are the
+    same for any number of threads.
 
     Unlike SB3's ``reset``, which only goes on to the next life, ``reset`` begins new games.
 
     Args:
         game: the game in any of its spellings, see `resolve_game`.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: a protocol's name or a `Protocol`.
-        seed: seeds copy i with ``seed + i`` at the next reset; None leaves it to chance.
+        seed: sub-environment i gets ``seed + i`` at the next reset; None leaves it to chance.
         num_threads: emulator threads; None takes the cores this process may use.
         render_mode: ``"rgb_array"`` makes `get_images` return the screen in colour, from a second
             emulator that is stepped in lockstep, at twice the cost.
@@ -107,7 +107,7 @@ class AtariVecEnv(VecEnv):
             self.seed(seed)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seed copy i with ``seed + i``, from the next `reset` on.
+        """Seed sub-environment i with ``seed + i``, from the next `reset` on.
 
         Args:
             seed: None draws one from NumPy's global generator.
@@ -126,7 +126,7 @@ class AtariVecEnv(VecEnv):
         return self._seeds
 
     def reset(self) -> VecEnvObs:
-        """Begin a new game in every copy and return the first observations."""
+        """Begin a new game in every sub-environment and return the first observations."""
         self._check_open()
         self._drop_pending_step()
         seeds = None
@@ -149,7 +149,7 @@ class AtariVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: NDArray[np.integer]) -> None:
-        """Start a step in every copy.
+        """Start a step in every sub-environment.
 
         Args:
             actions: (n_envs,) indices into `action_meanings`.
@@ -191,7 +191,7 @@ class AtariVecEnv(VecEnv):
         self._is_waiting = False
         self._returns += rewards
         if self._fire is not None:
-            # `terminated` does not tell of lives where only whole games end.
+            # `terminated` does not tell of lives where an episode ends with the game.
             self._press_fire = (info["lives"] > 0) & (info["lives"] < self.lives)
         self.lives = info["lives"]
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -214,7 +214,7 @@ class AtariVecEnv(VecEnv):
         info: dict[str, Any],
         infos: list[dict[str, Any]],
     ) -> None:
-        """Fill in what SB3 wants to know of every copy that is done."""
+        """Fill in what SB3 wants to know of every sub-environment that is done."""
         first_frame = first_frames(info)
         # A new game, and nothing else, moves the frame that the current game began with.
         is_new_game = first_frame != self._first_frame
@@ -236,7 +236,7 @@ class AtariVecEnv(VecEnv):
         self._press_fire &= ~is_new_game
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """Return each copy's screen, (210, 160, 3) uint8, or None without ``rgb_array``."""
+        """Return the sub-environments' screens, (210, 160, 3) uint8; None without ``rgb_array``."""
         if self._screen is None:
             return [None] * self.num_envs
         return self._screen.images()
@@ -265,7 +265,7 @@ class AtariVecEnv(VecEnv):
             raise RuntimeError("the environment is closed")
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return an attribute for each chosen copy: its own lives, or an object that all share.
+        """Return an attribute of each chosen sub-environment: its lives, or an object all share.
 
         Raises:
             AttributeError: there is no such attribute.
@@ -276,7 +276,7 @@ class AtariVecEnv(VecEnv):
         return [value] * len(list(self._indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Refuse: the copies live in C++ and share their settings.
+        """Refuse: the sub-environments live in C++ and share their settings.
 
         Raises:
             AttributeError: always.
@@ -293,7 +293,7 @@ class AtariVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Answer ``get_action_meanings``; nothing else can be called on a single copy.
+        """Answer ``get_action_meanings``; nothing else can be called on a single sub-environment.
 
         Raises:
             AttributeError: any other method.

@@ -21,11 +21,11 @@ SIDE = 84
 def make_emulator(
     game: Game, n_envs: int, protocol: Protocol, num_threads: int, **image: Any
 ) -> AtariVectorEnv:
-    """Build copies of a game that report what stable-baselines3 needs to know.
+    """Build sub-environments of a game that report what stable-baselines3 needs to know.
 
     Args:
         game: the game.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: how the game is presented.
         num_threads: emulator threads.
         **image: changes to what is seen: ``img_height``, ``img_width``, ``grayscale``,
@@ -65,7 +65,7 @@ def make_emulator(
 
 
 def first_frames(info: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the emulator frame at which each copy's current game began.
+    """Return the emulator frame at which each sub-environment's current game began.
 
     A new game, and nothing else, changes it.
     """
@@ -98,7 +98,7 @@ def check_actions(actions: Any, n_envs: int, meanings: list[str]) -> list[int]:
 
 
 def check_threads(n_envs: int, num_threads: int | None) -> int:
-    """Return how many threads to use: one a copy, but no more than there are cores.
+    """Return how many threads to use: one a sub-environment, but no more than there are cores.
 
     Raises:
         InputError: a number that is not an integer of at least 1.

@@ -68,14 +68,14 @@ class Protocol(BaseModel):
         return validate(TypeAdapter(type(self)), knobs, where="the protocol", keys=fields)
 
     def for_evaluation(self) -> Protocol:
-        """Return the same protocol with whole games and raw rewards."""
+        """Return the same protocol with full episodes (to game over) and raw rewards."""
         return self.model_copy(update={"life_loss_ends_episode": False, "clip_rewards": False})
 
 
 PROTOCOLS: dict[str, Protocol] = {
     # Mnih et al. 2015; Baselines and SB3 differ from it in pressing FIRE after a lost life.
     "deepmind": Protocol(name="deepmind"),
-    # Machado et al. 2018 (arXiv 1709.06009), section 5 and table 8: sticky actions, whole games.
+    # Machado et al. 2018 (arXiv 1709.06009), section 5 and table 8: sticky actions, full episodes.
     # They also recommend all 18 actions; Gymnasium's v5 environments, and we, take the minimal set.
     "machado": Protocol(
         name="machado",

@@ -21,7 +21,7 @@ class TwinScreen:
 
     Args:
         game: the game.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: the protocol of the environment whose twin this is.
     """
 
@@ -54,7 +54,7 @@ class TwinScreen:
         return info
 
     def images(self) -> list[NDArray[np.uint8] | None]:
-        """Return each copy's screen, (height, width, 3); None before the first reset."""
+        """Return each sub-environment's screen, (height, width, 3); None before the first reset."""
         if self._screens is None:
             return [None] * len(self._strength)
         return [screen[0] for screen in self._screens]

@@ -21,7 +21,7 @@ def make_training_env(
 
     Args:
         game: as `find_game` returns it.
-        n_envs: how many copies.
+        n_envs: sub-environments.
         protocol: of an Atari game; None for the library's own.
         num_threads: emulator threads.
         beside_gpu: whether the network runs on a GPU.

@@ -8,6 +8,6 @@ T = TypeVar("T")
 
 
 def public(item: T) -> T:
-    """Give a class the room's own import path, whatever file it lies in."""
+    """Give a class the subpackage's own import path, whatever file it lies in."""
     item.__module__ = "rl_coordconv.extractors"
     return item

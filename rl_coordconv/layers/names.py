@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def public(item: T) -> T:
-    """Give a class or function the room's own import path, whatever file it lies in.
+    """Give a class or function the subpackage's own import path, whatever file it lies in.
 
     Saved models hold that path, so a file may be renamed without making them unreadable.
     """

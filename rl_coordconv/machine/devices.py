@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def check_device_name(device: str) -> None:
-    """Refuse a word that is no device, whatever the hardware.
+    """Refuse an unknown device, whatever the hardware.
 
     Raises:
         UnknownNameError: neither ``auto``, ``cpu`` nor ``cuda``.

@@ -50,7 +50,7 @@ def describe_environment(device: torch.device, env_threads: int | None = None) -
 
 
 def describe_cuda(device: torch.device) -> dict[str, Any]:
-    """Describe what computes on a GPU, and in which arithmetic where the format says fp32.
+    """Describe what computes on a GPU, and in which arithmetic where the precision says fp32.
 
     Args:
         device: a CUDA device of this process.

@@ -20,7 +20,7 @@ WINDOW = 100
 """Games that a point averages over, as in stable-baselines3's ``rollout/ep_rew_mean``."""
 
 PRECISION_COLOURS = {"fp32": "#4c5b6b", "bf16": "#d1551f"}
-"""For figures in which one extractor was trained in several number formats."""
+"""For figures in which one extractor was trained in several precisions."""
 
 LINES = ("-", "--", "-.")
 """Seeds of one extractor share its colour and differ in these; dots are the random agent's."""
@@ -34,7 +34,7 @@ class Curve:
         config: the run's configuration.
         steps: (games,) agent steps of all environments at the end of each training game.
         returns: (games,) raw return of each game.
-        precision: the number format it was trained in; None where it is not recorded.
+        precision: the precision it was trained in; None where it is not recorded.
     """
 
     config: RunConfig
@@ -121,8 +121,8 @@ def _arm(curve: Curve) -> tuple[str, str]:
 
 def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
     extractors = {curve.config.network[0] for curve in curves}
-    formats = {curve.precision for curve in curves}
-    by_precision = len(extractors) == 1 and len(formats) > 1
+    precisions = {curve.precision for curve in curves}
+    by_precision = len(extractors) == 1 and len(precisions) > 1
     for curve in sorted(curves, key=lambda curve: (*_arm(curve), curve.config.seed)):
         config = curve.config
         name = f"{config.extractor}, {curve.precision}" if by_precision else config.network[0]

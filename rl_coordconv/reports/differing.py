@@ -31,13 +31,13 @@ def differing_settings(cells: Sequence[Cell]) -> list[str]:
 
 
 def changed_formats(cells: Sequence[Cell]) -> list[str]:
-    """Name the runs that went on in another number format than they had begun in."""
-    changed = [run for cell in cells for run in cell.runs if "," in run.formats]
+    """Name the runs that went on in another precision than they had begun in."""
+    changed = [run for cell in cells for run in cell.runs if "," in run.precisions]
     if not changed:
         return []
-    told = "; ".join(f"{run.label} ({run.formats})" for run in changed)
+    told = "; ".join(f"{run.label} ({run.precisions})" for run in changed)
     runs = "1 run" if len(changed) == 1 else f"{len(changed)} runs"
-    return [f"{runs} changed the number format half-way: {told}."]
+    return [f"{runs} changed the precision half-way: {told}."]
 
 
 def _values(runs: Sequence[Run], key: str) -> list[str]:

@@ -14,7 +14,7 @@ What is assumed about the step axis, since those files do not say it:
 * TensorBoard: the event's own step, which SB3 writes in agent steps over all environments. Its
   values are means over the last 100 games already.
 
-The games behind a monitor file's rows are taken as whole games with raw scores, which holds where
+The games behind a monitor file's rows are taken as full episodes with raw scores, which holds where
 the ``Monitor`` lies inside the Atari wrappers, as SB3 puts it.
 """
 
@@ -31,7 +31,7 @@ import numpy as np
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.envs import resolve_game
 from rl_coordconv.reports.results import IMPORTED, Run, Unreadable
-from rl_coordconv.runs.episodes import Game, check_episodes, read_monitor
+from rl_coordconv.runs.episodes import EpisodeRow, check_episodes, read_monitor
 from rl_coordconv.runs.metrics import is_finite
 
 TAG = "rollout/ep_rew_mean"
@@ -127,14 +127,14 @@ def _read_monitors(paths: list[Path]) -> _Read:
     """Merge the monitor files of one run's environments."""
     monitors = [read_monitor(path) for path in paths]
     headers = [monitor.header or {} for monitor in monitors]
-    games = [game for monitor in monitors for game in monitor.games]
+    games = [game for monitor in monitors for game in monitor.rows]
     if not games:
         raise InputError("no game has ended in its monitor files")
     stepped = [game.step for game in games if game.step is not None]
     if stepped and len(paths) > 1:
         raise InputError("several monitor files with a step column in one directory")
     begun = [_begun(path, header) for path, header in zip(paths, headers, strict=True)]
-    ended = _end_times([monitor.games for monitor in monitors], begun)
+    ended = _end_times([monitor.rows for monitor in monitors], begun)
     # Stable, and times never go back within a file: its rows keep their order.
     order = np.argsort(ended, kind="stable")
     env_id = next((header["env_id"] for header in headers if header.get("env_id")), None)
@@ -155,7 +155,7 @@ def _begun(path: Path, header: dict[str, Any]) -> float:
     return float(begun)
 
 
-def _end_times(files: list[list[Game]], begun: list[float]) -> np.ndarray:
+def _end_times(files: list[list[EpisodeRow]], begun: list[float]) -> np.ndarray:
     """Say when each game ended, file after file, on one clock that never goes back in a file.
 
     Args:
@@ -173,9 +173,9 @@ def _end_times(files: list[list[Game]], begun: list[float]) -> np.ndarray:
     return np.array([time for there in times for time in there], np.float64)
 
 
-def _sessions(games: list[Game]) -> list[list[Game]]:
+def _sessions(games: list[EpisodeRow]) -> list[list[EpisodeRow]]:
     """Divide a file's games where its clock went back."""
-    found: list[list[Game]] = []
+    found: list[list[EpisodeRow]] = []
     for game in games:
         if not found or game.seconds < found[-1][-1].seconds:
             found.append([])

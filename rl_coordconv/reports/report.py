@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rl_coordconv.reports import formats, tables
 from rl_coordconv.reports.figures import Figure, Painter
 from rl_coordconv.reports.method import method
-from rl_coordconv.reports.number_formats import number_formats
 from rl_coordconv.reports.outcomes import Comparison, GameResult, Tally
+from rl_coordconv.reports.precisions import precision_table
 from rl_coordconv.reports.suite import SuiteResult, costs, suites
 from rl_coordconv.reports.tables import Table
 
@@ -106,7 +106,7 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
             "method",
             "Method",
             bullets=tuple(method(comparison)),
-            tables=(number_formats(comparison), tables.environments(comparison)),
+            tables=(precision_table(comparison), tables.environments(comparison)),
         ),
     ]
     return Report(

@@ -57,7 +57,7 @@ class Run:
         evaluation: (games,) raw scores of the evaluation after training.
         parameters: numbers in the whole policy; None where unknown.
         settings: what was chosen and what it ran on, for finding what differs between arms.
-        formats: the number formats of its steps, ``bf16`` or ``bf16, from step 9 on fp32``; empty
+        precisions: of its steps, ``bf16`` or ``bf16, from step 9 on fp32``; empty
             where they are not recorded.
         weights: of each CoordConv layer, (steps, ratio of coordinate to image weights).
         identity: the configuration's hash; runs that share it are the same run.
@@ -84,7 +84,7 @@ class Run:
     evaluation: tuple[float, ...] = ()
     parameters: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
-    formats: str = ""
+    precisions: str = ""
     weights: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
     identity: str = ""
 
@@ -219,7 +219,7 @@ def load_run(directory: RunDirectory) -> Run:
         evaluation=tuple(evaluation.returns) if evaluation else (),
         parameters=_count_parameters(directory.path / "policy.safetensors"),
         settings=_settings(config, environment),
-        formats=describe_history(precision_history(environment, directory.environment_file)),
+        precisions=describe_history(precision_history(environment, directory.environment_file)),
         weights=_weights(directory.metrics_file),
         identity=config.hash,
     )

@@ -21,22 +21,22 @@ from rl_coordconv.extractors.registry import from_format_1
 MAX_SEED = 2**14 - 1
 """Seeds end here so that every run has environment seeds of its own; see `seeds.py`."""
 MAX_ENVS = 1024
-"""Environments side by side, for the same reason."""
+"""Parallel environments, for the same reason."""
 MAX_EPISODES = 100_000
-"""Whole games of an evaluation."""
+"""Of an evaluation."""
 
 
 def network_of(
     format_version: object, extractor: str, options: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Return the extractor's name and options in today's words, from a file of any format."""
+    """Return the extractor's name and options by their current names, from a file of any format."""
     if format_version == 1:
         return from_format_1(extractor, options)
     return extractor, dict(options)
 
 
 class EvaluationConfig(BaseModel):
-    """How the finished agent is judged: always on whole games with raw scores."""
+    """How the finished agent is evaluated: always on full episodes (to game over), raw scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -70,7 +70,7 @@ class RunConfig(BaseModel):
 
     @property
     def network(self) -> tuple[str, dict[str, Any]]:
-        """The extractor's name and options in today's words, whatever version wrote the file."""
+        """The extractor's name and options by their current names, whatever version wrote it."""
         return network_of(self.format_version, self.extractor, self.extractor_kwargs)
 
     @property
@@ -82,7 +82,7 @@ class RunConfig(BaseModel):
     def hash(self) -> str:
         """Eight hexadecimal digits over all that decides the trained weights.
 
-        Where it is trained (``device``) and how it is judged afterwards (``evaluation``) do not
+        Where it is trained (``device``) and how it is evaluated afterwards (``evaluation``) do not
         count, so that asking for more evaluation episodes does not ask for another training.
         """
         identity = self.model_dump(mode="json", exclude={"device", "evaluation"})

@@ -1,8 +1,8 @@
-"""``monitor.csv``: a row for each finished training game, in the format of SB3's ``Monitor``.
+"""``monitor.csv``: a row for each finished training episode, in the format of SB3's ``Monitor``.
 
-A line of JSON behind ``#``, a line with the columns' names, and a row a game: raw return ``r``,
+A line of JSON behind ``#``, a line with the columns' names, and a row an episode: raw return ``r``,
 length ``l`` in emulator frames, seconds ``t`` since the process began, and in our own files
-``step``, the agent steps of all environments at the end of the game. Whoever reads such a file,
+``step``, the agent steps of all environments at the end of the episode. Whoever reads such a file,
 to resume, to draw or to compare, reads it here.
 """
 
@@ -34,8 +34,8 @@ _COUNT = re.compile(r"\d{1,18}", re.ASCII)
 """What fits into 64 bits."""
 
 
-class Game(NamedTuple):
-    """A row."""
+class EpisodeRow(NamedTuple):
+    """A row of a monitor file: one episode."""
 
     line: str
     """As it stands in the file."""
@@ -47,27 +47,27 @@ class Game(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Monitor:
+class MonitorFile:
     """What a monitor file holds.
 
     Attributes:
         header: SB3's line of JSON; None where it is lost.
-        games: the rows, in their order.
+        rows: the episodes, in their order.
         damaged: how many whole lines are no rows.
     """
 
     header: dict[str, Any] | None
-    games: list[Game]
+    rows: list[EpisodeRow]
     damaged: int
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """A run's finished training games.
+    """A run's finished training episodes.
 
     Attributes:
-        steps: (games,) agent steps of all environments at the end of each game.
-        returns: (games,) raw return of each game.
+        steps: (episodes,) agent steps of all environments at the end of each.
+        returns: (episodes,) raw return of each.
         damaged: how many lines of the file were left out because they are no rows.
     """
 
@@ -77,17 +77,17 @@ class Episodes:
 
 
 def read_episodes(path: Path) -> Episodes:
-    """Read a run's ``monitor.csv``; no file holds no games, and a row cut short is not there yet.
+    """Read a run's ``monitor.csv``; no file holds no episodes; a row cut short is not there yet.
 
     Raises:
         InputError: the file cannot be read, no line of it is a row, a return is not finite, or
             steps go backwards.
     """
     monitor = _read_own(path)
-    if monitor.damaged and not monitor.games:
+    if monitor.damaged and not monitor.rows:
         raise InputError(f"{path} is damaged: none of its lines is a row of {_NAMES}")
-    steps = np.array([game.step for game in monitor.games], np.int64)
-    returns = np.array([game.raw_return for game in monitor.games], np.float64)
+    steps = np.array([row.step for row in monitor.rows], np.int64)
+    returns = np.array([row.raw_return for row in monitor.rows], np.float64)
     check_episodes(path, steps, returns)
     return Episodes(steps, returns, monitor.damaged)
 
@@ -97,8 +97,8 @@ def check_episodes(path: Path, steps: NDArray[Any], returns: NDArray[np.float64]
 
     Args:
         path: what they were read from, for the message.
-        steps: (games,) agent steps.
-        returns: (games,) raw returns.
+        steps: (episodes,) agent steps.
+        returns: (episodes,) raw returns.
 
     Raises:
         InputError: a return is not finite, or steps go backwards.
@@ -109,7 +109,7 @@ def check_episodes(path: Path, steps: NDArray[Any], returns: NDArray[np.float64]
         raise InputError(f"{path}: the games' steps go backwards")
 
 
-def read_monitor(path: Path) -> Monitor:
+def read_monitor(path: Path) -> MonitorFile:
     """Read a monitor file that any program may have written.
 
     Raises:
@@ -126,7 +126,7 @@ def read_monitor(path: Path) -> Monitor:
 
 
 def begin_episodes(path: Path, game: str) -> None:
-    """Write the file of a training in which no game has ended yet."""
+    """Write the file of a training in which no episode has ended yet."""
     _write(path, _new_header(game), [])
 
 
@@ -136,12 +136,12 @@ def truncate_episodes(path: Path, game: str, last_step: int) -> None:
     Args:
         path: the file; it may be damaged anywhere, or gone.
         game: for the head, where that is lost.
-        last_step: rows after it go, since those games are about to be played again.
+        last_step: rows after it go, since those episodes are about to be played again.
     """
     monitor = _read_own(path)
     if monitor.damaged:
         warnings.warn(f"{path}: {monitor.damaged} damaged lines were dropped", stacklevel=2)
-    kept = [one.line for one in monitor.games if one.step is not None and one.step <= last_step]
+    kept = [one.line for one in monitor.rows if one.step is not None and one.step <= last_step]
     _write(path, monitor.header or _new_header(game), kept)
 
 
@@ -153,7 +153,7 @@ def _write(path: Path, header: dict[str, Any], rows: Sequence[str]) -> None:
     write_text(path, "\n".join([f"#{json.dumps(header)}", _NAMES, *rows, ""]))
 
 
-def _read_own(path: Path) -> Monitor:
+def _read_own(path: Path) -> MonitorFile:
     """Read a file whose columns are known even where its head is lost."""
     lines = complete_lines(read_bytes(path)) if path.is_file() else []
     headers = [_header_in(line) for line in lines]
@@ -177,13 +177,13 @@ def _header_in(line: str | None) -> dict[str, Any] | None:
 
 def _collect(
     header: dict[str, Any] | None, names: Sequence[str], lines: Sequence[str | None]
-) -> Monitor:
-    found = [_game_in(line, names) for line in lines if line is None or line.strip()]
-    games = [game for game in found if game is not None]
-    return Monitor(header, games, len(found) - len(games))
+) -> MonitorFile:
+    found = [_row_in(line, names) for line in lines if line is None or line.strip()]
+    parsed = [row for row in found if row is not None]
+    return MonitorFile(header, parsed, len(found) - len(parsed))
 
 
-def _game_in(line: str | None, names: Sequence[str]) -> Game | None:
+def _row_in(line: str | None, names: Sequence[str]) -> EpisodeRow | None:
     values = _fields(line, names) if line is not None else None
     if line is None or values is None:
         return None
@@ -195,7 +195,7 @@ def _game_in(line: str | None, names: Sequence[str]) -> Game | None:
     is_counted = step is None or _COUNT.fullmatch(step) is not None
     if not is_counted or not 0 <= length < 2**53 or not np.isfinite(seconds):
         return None
-    return Game(line, raw_return, length, seconds, None if step is None else int(step))
+    return EpisodeRow(line, raw_return, length, seconds, None if step is None else int(step))
 
 
 def _fields(line: str, names: Sequence[str]) -> dict[str, str] | None:

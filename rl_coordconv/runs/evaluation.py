@@ -1,4 +1,4 @@
-"""How a run was judged, kept in ``evaluation.json``."""
+"""How a run was evaluated, kept in ``evaluation.json``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rl_coordconv._util.validation import validate
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome of one evaluation. Scores are raw returns of whole games."""
+    """The outcome of one evaluation. Scores are raw returns of full episodes."""
 
     game: str
     num_timesteps: int
@@ -26,13 +26,13 @@ class Evaluation:
     seed: int
     """The first environment seed."""
     returns: list[float]
-    """Raw return of each game, in the order in which the games ended."""
+    """Raw return of each episode, in the order in which they ended."""
     lengths: list[int]
-    """Length of each game in emulator frames."""
+    """Length of each episode in emulator frames."""
     mean: float
     median: float
     std: float
-    """Standard deviation over the games (population form, as SB3's evaluate_policy prints)."""
+    """Standard deviation over the episodes (population form, as SB3's evaluate_policy prints)."""
     human_normalized_mean: float | None
     """0 for a random agent, 1 for a human tester; None where no reference score is known."""
     ablated: bool = False

@@ -1,4 +1,4 @@
-"""Curves: ``metrics.jsonl`` and TensorBoard events, both able to go on after an interruption."""
+"""Metric logging to ``metrics.jsonl`` and TensorBoard, both resumable after an interruption."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _ResumableTensorBoard(TensorBoardOutputFormat):
     def __init__(self, folder: Path, resumed_at: int | None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # Also in a run that begins anew: an attempt that died early may have left events behind.
+        # Also in a run that begins anew: an attempt that failed early may have left events behind.
         purge_step = (resumed_at or 0) + 1
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
         self._is_closed = False
@@ -72,7 +72,7 @@ def open_logger(folder: Path, metrics_file: Path, *, resumed_at: int | None) -> 
         folder: where the TensorBoard events go.
         metrics_file: the ``metrics.jsonl`` to append to.
         resumed_at: the agent step of the checkpoint that the run goes on from, or None for a new
-            run; what was logged after that step is dropped, since it is about to be lived again.
+            run; what was logged after that step is dropped: those steps are about to be repeated.
     """
     truncate_metrics(metrics_file, resumed_at or 0)
     writers = [MetricsWriter(metrics_file), _ResumableTensorBoard(folder, resumed_at)]

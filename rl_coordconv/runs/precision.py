@@ -1,7 +1,7 @@
-"""Which number format a run is to be trained in, and which its steps were trained in.
+"""Precision records: which one a run is to be trained in, and which its steps were trained in.
 
 ``precision.json`` in a sweep's or a run's directory holds what ``auto`` was decided to be there,
-or what a person asked for later. ``environment.json`` holds what was used, stretch by stretch.
+or what a person asked for later. ``environment.json`` holds what was used, segment by segment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rl_coordconv._util.validation import validate
 
 DECISION_FILE = "precision.json"
 
-Format = Literal["fp32", "bf16"]
+PrecisionName = Literal["fp32", "bf16"]
 
 
 class Finding(BaseModel):
@@ -28,16 +28,16 @@ class Finding(BaseModel):
     machine: str
     agent: str
     extractor: str
-    precision: Format
+    precision: PrecisionName
     reason: str
 
 
 class Decision(BaseModel):
-    """A number format that was decided on, and why."""
+    """A precision that was decided on, and why."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    precision: Format
+    precision: PrecisionName
     reason: str
     findings: tuple[Finding, ...] = ()
     """What it was decided by."""
@@ -59,23 +59,23 @@ class Decision(BaseModel):
         return validate(_DECISION, read_json(path), where=str(path), keys=cls.model_fields)
 
 
-class Stretch(BaseModel):
-    """Agent steps that were trained in one number format."""
+class Segment(BaseModel):
+    """Agent steps that were trained in one precision."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     from_step: Annotated[int, Field(ge=0)]
     """How many agent steps the run had when it began."""
-    precision: Format
+    precision: PrecisionName
     reason: str
 
 
 _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
-_HISTORY: TypeAdapter[tuple[Stretch, ...]] = TypeAdapter(tuple[Stretch, ...])
+_HISTORY: TypeAdapter[tuple[Segment, ...]] = TypeAdapter(tuple[Segment, ...])
 
 
-def recorded_precision(path: Path) -> Format | None:
-    """Return the number format that an ``environment.json`` tells of; None without a file.
+def recorded_precision(path: Path) -> PrecisionName | None:
+    """Return the precision that an ``environment.json`` tells of; None without a file.
 
     Raises:
         InputError: the file is damaged.
@@ -84,11 +84,11 @@ def recorded_precision(path: Path) -> Format | None:
     return history[-1].precision if history else None
 
 
-def recorded_history(path: Path) -> tuple[Stretch, ...]:
-    """Return the formats that an ``environment.json`` tells of, from the run's first step on.
+def recorded_history(path: Path) -> tuple[Segment, ...]:
+    """Return the precisions that an ``environment.json`` tells of, from the run's first step on.
 
-    Files from before there was a history give the one format that they name; without a file there
-    is none.
+    Files from before there was a history give the one precision that they name; without a file
+    there is none.
 
     Raises:
         InputError: the file is damaged.
@@ -96,7 +96,7 @@ def recorded_history(path: Path) -> tuple[Stretch, ...]:
     return precision_history(read_mapping(path), path) if path.is_file() else ()
 
 
-def precision_history(environment: Mapping[str, Any], path: Path) -> tuple[Stretch, ...]:
+def precision_history(environment: Mapping[str, Any], path: Path) -> tuple[Segment, ...]:
     """Return what `recorded_history` does, of an ``environment.json`` that has been read.
 
     Args:
@@ -113,20 +113,20 @@ def precision_history(environment: Mapping[str, Any], path: Path) -> tuple[Stret
     if name not in ("fp32", "bf16"):
         return ()
     reason = str(environment.get("precision_reason", ""))
-    return (Stretch(from_step=0, precision=name, reason=reason),)
+    return (Segment(from_step=0, precision=name, reason=reason),)
 
 
-def extended_history(history: Sequence[Stretch], new: Stretch) -> tuple[Stretch, ...]:
+def extended_history(history: Sequence[Segment], new: Segment) -> tuple[Segment, ...]:
     """Add an attempt to the history of a run.
 
-    Stretches that began at or after it are gone with the steps that were lost; one in the same
-    format goes on.
+    Segments that began at or after it are gone with the steps that were lost; one in the same
+    precision goes on.
     """
-    kept = tuple(stretch for stretch in history if stretch.from_step < new.from_step)
+    kept = tuple(segment for segment in history if segment.from_step < new.from_step)
     return kept if kept and kept[-1].precision == new.precision else (*kept, new)
 
 
-def describe_history(history: Sequence[Stretch]) -> str:
-    """Name the formats of a run's steps: ``bf16``, or ``bf16, from step 1,000 on fp32``."""
+def describe_history(history: Sequence[Segment]) -> str:
+    """Name the precisions of a run's steps: ``bf16``, or ``bf16, from step 1,000 on fp32``."""
     later = [f", from step {one.from_step:,} on {one.precision}" for one in history[1:]]
     return "".join([*(one.precision for one in history[:1]), *later])

@@ -1,8 +1,8 @@
 """Environment seeds that no two runs share.
 
 ALE seeds its environments with consecutive numbers from the one it is given, so that runs with
-seeds 0, 1 and 2 and eight environments each would play mostly the same games. Here every run seed
-owns a block of numbers of its own.
+seeds 0, 1 and 2 and eight environments each would play mostly the same episodes. Here every run
+seed owns a block of numbers of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def training_seed(seed: int, attempt: int = 0) -> int:
     Args:
         seed: the run's seed.
         attempt: 0 for the first start, one more for every time the run was resumed, so that a
-            resumed run does not play its first games again.
+            resumed run does not play its first episodes again.
     """
     return _first(seed, attempt % MAX_ATTEMPTS)
 
@@ -31,7 +31,7 @@ def evaluation_seed(seed: int, repetition: int = 0) -> int:
     """Return the first environment seed of an evaluation; training never uses it.
 
     Raises:
-        InputError: a repetition that would play another one's games.
+        InputError: a repetition that would play another one's episodes.
     """
     if not 0 <= repetition < MAX_ATTEMPTS:
         raise InputError(f"repetition {shown(repetition)} is not between 0 and {MAX_ATTEMPTS - 1}")

@@ -1,4 +1,4 @@
-"""Where a run stands, kept in ``status.json``; a fresh heartbeat tells a live run from a dead."""
+"""Where a run stands, kept in ``status.json``; a fresh heartbeat tells that a run is alive."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Status(BaseModel):
     divergences: Count = 0
     """How many attempts ended because losses, values or weights became NaN or infinite."""
     divergence_retries: Count = 0
-    """How many attempts began after one that had diverged: from an earlier checkpoint, on other
-    games. A run that needed one has been selected for not diverging."""
+    """How many attempts began after one that had diverged: from an earlier checkpoint, on
+    other episodes. A run that needed one has been selected for not diverging."""
     training_seconds: Annotated[float, Field(ge=0)] = 0.0
     """Wall-clock time of training, over all attempts."""
     heartbeat: float = 0.0

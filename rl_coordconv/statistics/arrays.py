@@ -1,4 +1,4 @@
-"""What every function of this room accepts: checked, finite float64 arrays."""
+"""What every function of this subpackage accepts: checked, finite float64 arrays."""
 
 from __future__ import annotations
 

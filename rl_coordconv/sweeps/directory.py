@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.directory import try_lock
+from rl_coordconv.sweeps.plan import SweepConfig
 
 
 class SweepDirectory:

@@ -1,4 +1,4 @@
-"""What a sweep will take, from training a little of it."""
+"""Cost estimate of a sweep, from training a little of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.precision import pass_on
-from rl_coordconv.sweeps.supervisor import Job, Launcher
 from rl_coordconv.runs import EvaluationConfig, RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Decision
+from rl_coordconv.sweeps.precision import save_decision_for_run
+from rl_coordconv.sweeps.supervisor import Job, Launcher
 
 SAMPLE_STEPS = 8_192
 """Agent steps that are trained to measure; a few seconds on two cores."""
@@ -44,7 +44,7 @@ def estimate(
     Args:
         configs: the runs that are still to be trained.
         launcher: where, and how many at a time.
-        decision: the number format of all of them, where one is decided.
+        decision: the precision of all of them, where one is decided.
 
     Raises:
         InputError: a measured training failed.
@@ -59,7 +59,7 @@ def estimate(
             place = Path(folder) / str(number)
             runs = [_short(config, place / str(slot)) for slot in range(min(jobs, MOST_AT_A_TIME))]
             for run in runs:
-                pass_on(decision, run)
+                save_decision_for_run(decision, run)
             _train(runs, launcher)
             speeds[arm], sizes[arm] = _speed(runs), _size(runs[0].path)
     seconds = sum(one.total_timesteps / speeds[one.agent, one.extractor] for one in configs)

@@ -1,4 +1,4 @@
-"""Which runs a sweep consists of."""
+"""A sweep's configuration: the grid of games, agents, extractors and seeds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from rl_coordconv.envs import find_game, load_suite
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.training.resolve import resolve_run
 from rl_coordconv._util.files import write_text
+from rl_coordconv._util.validation import read_yaml, validate
+from rl_coordconv.envs import find_game, load_suite
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_SEED
-from rl_coordconv._util.validation import read_yaml, validate
+from rl_coordconv.training.resolve import resolve_run
 
 Names = tuple[str, ...]
 

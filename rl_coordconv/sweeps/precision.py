@@ -1,4 +1,4 @@
-"""One number format for all runs of a sweep, decided once, where they will be trained.
+"""One precision for all runs of a sweep, decided once, where they will be trained.
 
 If every run decided for itself, arms could come to differ in it, and the difference in the report
 would be of two things.
@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.directory import SweepDirectory
-from rl_coordconv.sweeps.supervisor import Launcher
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.checkpoints import has_checkpoint
-from rl_coordconv.runs.precision import Decision, Finding, Format, recorded_precision
+from rl_coordconv.runs.precision import Decision, Finding, PrecisionName, recorded_precision
+from rl_coordconv.sweeps.directory import SweepDirectory
+from rl_coordconv.sweeps.supervisor import Launcher
 
 
 def find_decision(
     configs: Sequence[RunConfig], directory: SweepDirectory, launcher: Launcher
 ) -> Decision | None:
-    """Find the format of a sweep's runs: decided before, or as begun, or checked now.
+    """Find the precision of a sweep's runs: decided before, or as begun, or checked now.
 
     Args:
         configs: all runs of the sweep.
@@ -39,42 +39,43 @@ def find_decision(
     before = Decision.load(directory.path)
     if before is not None:
         return before
-    return _as_begun(open_ones, directory) or decide(launcher.find_formats(open_ones))
+    return _as_begun(open_ones, directory) or decide(launcher.find_precisions(open_ones))
 
 
-def keep_decision(
+def save_decision(
     decision: Decision | None, directory: SweepDirectory, runs: Sequence[RunDirectory]
 ) -> None:
-    """Write a decision down for the sweep, and for each of its runs that has none of its own."""
+    """Save a decision for the sweep, and for each of its runs that has none of its own."""
     if decision is None:
         return
     if Decision.load(directory.path) is None:
         decision.save(directory.path)
     for run in runs:
         with suppress(InputError):  # its own file is damaged: it fails alone, when it is trained
-            pass_on(decision, run)
+            save_decision_for_run(decision, run)
 
 
-def pass_on(decision: Decision | None, run: RunDirectory) -> None:
-    """Write a decision down for a run, which then has it wherever and whenever it is trained."""
+def save_decision_for_run(decision: Decision | None, run: RunDirectory) -> None:
+    """Save a decision for a run, which then has it wherever and whenever it is trained."""
     if decision is not None and Decision.load(run.path) is None:
         reason = f"decided for the whole sweep: {decision.reason}"
         Decision(precision=decision.precision, reason=reason).save(run.path)
 
 
 def _as_begun(configs: Sequence[RunConfig], directory: SweepDirectory) -> Decision | None:
-    """Return the format that all begun runs have, from before there was a decision."""
+    """Return the precision that all begun runs have, from before there was a decision."""
     runs = [RunDirectory(directory.runs_directory / config.name) for config in configs]
     begun = [run for run in runs if has_checkpoint(run.checkpoints)]
-    recorded = [_format_of(run) for run in begun]
-    formats = {one for one in recorded if one is not None}
-    if len(formats) != 1:
+    recorded = [_precision_of(run) for run in begun]
+    precisions = {one for one in recorded if one is not None}
+    if len(precisions) != 1:
         return None
-    return Decision(precision=formats.pop(), reason=f"as the runs that have begun ({len(begun)})")
+    reason = f"as the runs that have begun ({len(begun)})"
+    return Decision(precision=precisions.pop(), reason=reason)
 
 
-def _format_of(run: RunDirectory) -> Format | None:
-    """Return the format that a run was trained in, unless its file is damaged: it fails alone."""
+def _precision_of(run: RunDirectory) -> PrecisionName | None:
+    """Return a run's precision, unless its file is damaged: then that run fails alone."""
     try:
         return recorded_precision(run.environment_file)
     except InputError:

@@ -1,4 +1,4 @@
-"""The process that finds the number format of each arm: ``python -m ...sweep.probe IN OUT``.
+"""The probe process, which finds each arm's precision: ``python -m rl_coordconv.sweeps.probe``.
 
 It runs where the runs will be trained, with their threads. A process of its own, because a kernel
 that is wrong may also end the process.
@@ -21,10 +21,10 @@ from rl_coordconv.runs.precision import Finding
 _SECONDS = 600.0
 
 
-def find_formats(
+def find_precisions(
     configs: Sequence[dict[str, Any]], environment: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Find the number format that ``auto`` takes for some runs on this machine.
+    """Find the precision that ``auto`` takes for some runs on this machine.
 
     Args:
         configs: configurations of runs, as plain data.
@@ -33,7 +33,7 @@ def find_formats(
     Returns:
         A `Finding` of each arm, as plain data; fp32, with what happened, where it failed.
     """
-    with tempfile.TemporaryDirectory(prefix="rl-coordconv-formats-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rl-coordconv-precisions-") as folder:
         asked, answered = Path(folder) / "configs.json", Path(folder) / "findings.json"
         write_json(asked, list(configs))
         command = [sys.executable, "-m", __name__, str(asked), str(answered)]
@@ -99,8 +99,8 @@ def _choose(config: RunConfig) -> tuple[Any, str]:
     """Build the run's agent with a single environment and ask it."""
     from rl_coordconv.agents.build import build_agent
     from rl_coordconv.agents.presets import PPOPreset
-    from rl_coordconv.machine.devices import resolve_device
     from rl_coordconv.envs import make_vec_env
+    from rl_coordconv.machine.devices import resolve_device
 
     changes: dict[str, Any] = {"n_envs": 1}
     if isinstance(config.preset, PPOPreset):

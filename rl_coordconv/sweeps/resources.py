@@ -1,4 +1,4 @@
-"""How a machine's cores and GPUs are divided among runs that train at the same time."""
+"""Resource allocation: a machine's cores and GPUs for runs that train at the same time."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Resources:
         return slot % self.gpus if self.gpus else None
 
 
-def divide(jobs: int | None, n_runs: int, device: str) -> Resources:
-    """Divide this machine.
+def allocate(jobs: int | None, n_runs: int, device: str) -> Resources:
+    """Allocate this machine's cores and GPUs to runs.
 
     Args:
         jobs: runs at a time; None takes one a core, or `JOBS_PER_GPU` a GPU.

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from rich.console import Console
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.training.signals import stop_request
+from rl_coordconv.runs import RunConfig, RunState
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.precision import find_decision, keep_decision
+from rl_coordconv.sweeps.precision import find_decision, save_decision
+from rl_coordconv.sweeps.progress import SweepDisplay, SweepProgress, describe_sweep
 from rl_coordconv.sweeps.supervisor import Entry, Launcher, Supervisor
-from rl_coordconv.sweeps.watch import SweepDisplay, Watch, describe_sweep
-from rl_coordconv.runs import RunConfig, RunState
+from rl_coordconv.training.signals import stop_request
 
 SOME_FAILED = 1
 
@@ -35,7 +35,7 @@ def sweep(
         directory: where; it may hold a part of it already.
         launcher: where the runs are trained, and how many at a time.
         console: where progress is shown.
-        retries: how often a run that died is tried again before it counts as failed.
+        retries: how often a run is tried again after a failed attempt before it counts as failed.
         retry_diverged: whether one that diverged is tried again, too.
         mix: whether runs of another description may be there already.
 
@@ -53,19 +53,19 @@ def sweep(
             console.print(sentence, soft_wrap=True, highlight=False)
         decision = find_decision(configs, directory, launcher)
         if decision is not None:
-            console.print(f"number format of all runs: {decision.precision} ({decision.reason})",
+            console.print(f"precision of all runs: {decision.precision} ({decision.reason})",
                           soft_wrap=True, highlight=False, markup=False)  # fmt: skip
         entries = [_entry(directory, one) for one in configs]
-        keep_decision(decision, directory, [one.run for one in entries if one.damage is None])
-        watch = Watch(entries, launcher.jobs)
+        save_decision(decision, directory, [one.run for one in entries if one.damage is None])
+        progress = SweepProgress(entries, launcher.jobs)
         stop = stack.enter_context(stop_request())
-        with SweepDisplay(console, watch) as display:
+        with SweepDisplay(console, progress) as display:
             supervisor = Supervisor(
                 entries, launcher, retries=retries, retry_diverged=retry_diverged,
                 tell=display.tell, show=display.show,
             )  # fmt: skip
             supervisor.work(lambda: bool(stop))
-        console.print(summarize(entries, watch), soft_wrap=True, highlight=False, markup=False)
+        console.print(summarize(entries, progress), soft_wrap=True, highlight=False, markup=False)
         failed = any(entry.state is RunState.FAILED for entry in entries)
         return stop.exit_code or (SOME_FAILED if failed else 0)
 
@@ -81,9 +81,9 @@ def _entry(directory: SweepDirectory, config: RunConfig) -> Entry:
         return Entry(there, config.total_timesteps, damage=str(error))
 
 
-def summarize(entries: list[Entry], watch: Watch) -> str:
+def summarize(entries: list[Entry], progress: SweepProgress) -> str:
     """Say what is done, and which runs have failed, and why."""
-    lines = [describe_sweep(watch.rows(), None).rpartition(";")[0]]
+    lines = [describe_sweep(progress.rows(), None).rpartition(";")[0]]
     for entry in entries:
         status = entry.status()
         if entry.state is RunState.FAILED:

@@ -1,4 +1,4 @@
-"""Looks after the runs of a sweep: starts them, notices how they end, tries again, gives up.
+"""The supervisor of a sweep: starts its runs, sees how they end, retries, gives up.
 
 What it knows lies in the runs' directories; killed and started again it goes on from there.
 """
@@ -26,9 +26,9 @@ _LOG_LINES = 20
 class Outcome:
     """How a worker ended."""
 
-    kind: Literal["ended", "stopped", "busy", "died"]
+    kind: Literal["ended", "stopped", "busy", "failed"]
     """ended: look into the run's status; stopped: it was asked to; busy: another process holds the
-    run; died: without a word of its own, or with an error."""
+    run; failed: it ended with an error, or was ended."""
     reason: str = ""
 
 
@@ -54,8 +54,8 @@ class Launcher(Protocol):
     def start(self, run: RunDirectory, slot: int) -> Job:
         """Begin to train a run."""
 
-    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
-        """Find the number format of every arm on every machine that may train it."""
+    def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the precision of every arm on every machine that may train it."""
 
     def describe(self) -> str:
         """Say how many runs at a time are trained, with what, and where."""
@@ -74,7 +74,7 @@ def status_of(run: RunDirectory) -> Status:
 
 @dataclass
 class Entry:
-    """One run in the supervisor's hands."""
+    """One run of the sweep, as the supervisor keeps track of it."""
 
     run: RunDirectory
     total_timesteps: int
@@ -82,13 +82,14 @@ class Entry:
     """Why nothing can be done with the run's directory."""
     job: Job | None = None
     slot: int = -1
-    deaths: int = 0
+    failures: int = 0
+    """Attempts in this sweep that have failed."""
     not_before: float = 0.0
     """Monotonic time before which it is not tried again."""
     heartbeat: float = 0.0
     """The newest one seen in its status."""
     seen_alive: float = math.inf
-    """Monotonic time at which that heartbeat was new; never, as long as this try has not begun."""
+    """Monotonic time at which that heartbeat was new; never, before this attempt has begun."""
     is_settled: bool = False
     """Whether nothing more will be done for it in this sweep."""
 
@@ -127,14 +128,14 @@ class Supervisor:
     Args:
         entries: the runs, in the order in which they are to begin.
         launcher: where they are trained.
-        retries: how often a run that died is tried again.
+        retries: how often a run whose attempt failed is tried again.
         retry_diverged: whether one that diverged is, too. Trying until one does not diverge selects
             the results, so that it has to be asked for.
         tell: is told, in a line, what happened.
         show: is called now and then, for a display.
         poll_seconds: time between two looks at the workers.
         busy_seconds: time after which a run that another process holds is tried again.
-        stall_seconds: time without a heartbeat after which a worker counts as dead.
+        stall_seconds: time without a heartbeat after which a worker counts as failed.
     """
 
     entries: list[Entry]
@@ -198,19 +199,19 @@ class Supervisor:
         status = entry.status()
         verb = "goes on" if status.num_timesteps else "begins"
         self.tell(f"{entry.run.path.name} {verb}")
-        # One that waits for its turn in a cluster writes none, and is not dead.
+        # One that waits for its turn in a cluster writes none, and has not failed.
         entry.heartbeat, entry.seen_alive = status.heartbeat, math.inf
         try:
             entry.job = self.launcher.start(entry.run, entry.slot)
         except OSError as error:  # no memory, no disk space: the other runs go on
-            self._settle(entry, Outcome("died", f"it could not be started: {error}"))
+            self._settle(entry, Outcome("failed", f"it could not be started: {error}"))
 
     def _look(self) -> None:
         for entry in self._working():
             outcome = entry.job.poll()  # type: ignore[union-attr]
             if outcome is None and self._is_stalled(entry):
                 entry.job.kill()  # type: ignore[union-attr]
-                outcome = Outcome("died", f"no sign of life for {self.stall_seconds:.0f} seconds")
+                outcome = Outcome("failed", f"no sign of life for {self.stall_seconds:.0f} seconds")
             if outcome is not None:
                 self._settle(entry, outcome)
 
@@ -238,25 +239,26 @@ class Supervisor:
             self.tell(f"{name} was stopped")
             entry.not_before = time.monotonic() + self.busy_seconds
         else:
-            self._mourn(entry, outcome)
+            self._handle_failure(entry, outcome)
 
-    def _mourn(self, entry: Entry, outcome: Outcome) -> None:
-        entry.deaths += 1
+    def _handle_failure(self, entry: Entry, outcome: Outcome) -> None:
+        entry.failures += 1
         name = entry.run.path.name
-        reason = self._record_death(entry, outcome)
+        reason = self._record_failure(entry, outcome)
         if self._is_given_up(entry.status()):
             entry.is_settled = True
             self.tell(f"{name} has diverged and is not tried again: {reason}")
             return
-        if entry.deaths > self.retries:
+        if entry.failures > self.retries:
             entry.is_settled = True
             self.tell(f"{name} has failed for good: {reason}")
             return
-        entry.not_before = time.monotonic() + min(60.0, 2.0 ** (entry.deaths - 1))
-        self.tell(f"{name} died ({reason}); try {entry.deaths + 1} of {self.retries + 1} follows")
+        entry.not_before = time.monotonic() + min(60.0, 2.0 ** (entry.failures - 1))
+        attempt = f"attempt {entry.failures + 1} of {self.retries + 1}"
+        self.tell(f"{name} failed ({reason}); {attempt} follows")
 
-    def _record_death(self, entry: Entry, outcome: Outcome) -> str:
-        """Write into the run's status why it died, unless it did so itself."""
+    def _record_failure(self, entry: Entry, outcome: Outcome) -> str:
+        """Write into the run's status why the attempt failed, unless it did so itself."""
         run, status = entry.run, entry.status()
         if status.state is RunState.FAILED and status.error:
             return status.error

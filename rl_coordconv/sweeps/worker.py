@@ -1,6 +1,6 @@
-"""The process that trains one run of a sweep: ``python -m rl_coordconv.sweeps.worker``.
+"""The worker process, which trains one run: ``python -m rl_coordconv.sweeps.worker``.
 
-A process of its own for every run: its threads, its CUDA context and its death are its own.
+A process of its own for every run: its threads, its CUDA context and its failure are its own.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, help="process whose end ends this one")
     arguments = parser.parse_args(argv)
     if arguments.parent is not None:
-        _follow(arguments.parent)
+        _stop_with_parent(arguments.parent)
     from rl_coordconv.machine.hardware import limit_openmp_spinning
 
     limit_openmp_spinning()
@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(path: str, threads: int) -> int:
     from rich.console import Console
 
-    from rl_coordconv.training.train import train
     from rl_coordconv.runs import RunBusyError, RunDirectory
+    from rl_coordconv.training.train import train
 
     try:
         argv = [sys.executable, *sys.argv]
@@ -76,7 +76,7 @@ def _train(path: str, threads: int) -> int:
         return DISK_FULL if is_full else FAILED
 
 
-def _follow(parent: int) -> None:
+def _stop_with_parent(parent: int) -> None:
     """Stop, with a checkpoint, when the sweep is gone: nobody would look after this run."""
 
     def watch() -> None:

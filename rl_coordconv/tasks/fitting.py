@@ -12,8 +12,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from rl_coordconv.tasks.recipe import LARGEST, Recipe
 from rl_coordconv.tasks.recording import Recorder
-from rl_coordconv.tasks.task import LARGEST, Recipe
 
 BETA2 = 0.99
 """Of Adam, the released code's."""

@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 
 from rl_coordconv.tasks.fitting import Fit, Problem
 from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.recipe import Results
 from rl_coordconv.tasks.recording import Recorder
-from rl_coordconv.tasks.task import Results
 
 
 def fit_results(problem: Problem, result: Fit, recorder: Recorder) -> Results:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rl_coordconv.tasks.catalogue import SQUARES
-from rl_coordconv.tasks.config import TaskConfig, resolve_task
+from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.recording import TaskDirectory
+from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.task import Task
 
 TABLE_TASKS = SQUARES

@@ -1,1 +1,1 @@
-"""What the commands do: train, evaluate, watch."""
+"""Training and evaluation of one run."""

@@ -1,4 +1,4 @@
-"""What a training does beside training, as stable-baselines3 callbacks.
+"""The callbacks of a training: checkpoints, heartbeat, logs, progress.
 
 Order matters: a rollout starts when the update before it is complete, so that is the moment to
 check the losses, then to save, then to stop.
@@ -78,10 +78,10 @@ class SaveAndStop(BaseCallback):
 
     Args:
         save: writes a checkpoint of the model as it is now.
-        beat: writes the run's status, so that others see that it is alive.
-        stop: the wish to stop.
+        heartbeat: writes the run's status, so that others see that it is alive.
+        stop: whether to stop.
         every_seconds: time between checkpoints.
-        beat_seconds: time between heartbeats.
+        heartbeat_seconds: time between heartbeats.
     """
 
     only_watches = True
@@ -89,22 +89,22 @@ class SaveAndStop(BaseCallback):
     def __init__(
         self,
         save: Callable[[], None],
-        beat: Callable[[], None],
+        heartbeat: Callable[[], None],
         stop: StopRequest,
         every_seconds: float,
-        beat_seconds: float = 15.0,
+        heartbeat_seconds: float = 15.0,
     ) -> None:
         super().__init__()
-        self._save, self._beat, self._stop = save, beat, stop
-        self._every_seconds, self._beat_seconds = every_seconds, beat_seconds
-        self._saved = self._beaten = time.monotonic()
+        self._save, self._heartbeat, self._stop = save, heartbeat, stop
+        self._every_seconds, self._heartbeat_seconds = every_seconds, heartbeat_seconds
+        self._last_save = self._last_heartbeat = time.monotonic()
 
     def _on_rollout_start(self) -> None:
         if self._stop:
             raise TrainingStoppedError
         now = time.monotonic()
-        if now - self._saved >= self._every_seconds:
-            self._saved = now
+        if now - self._last_save >= self._every_seconds:
+            self._last_save = now
             try:
                 self._save()
             except OSError as error:  # a full disk costs this checkpoint, not the training
@@ -112,9 +112,9 @@ class SaveAndStop(BaseCallback):
 
     def _on_step(self) -> bool:
         now = time.monotonic()
-        if now - self._beaten >= self._beat_seconds:
-            self._beaten = now
-            self._beat()
+        if now - self._last_heartbeat >= self._heartbeat_seconds:
+            self._last_heartbeat = now
+            self._heartbeat()
         return True
 
 
@@ -152,12 +152,12 @@ class LogCoordinateWeights(BaseCallback):
 
 
 class LogEpisodes(BaseCallback):
-    """Write each finished game to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
+    """Write each finished episode to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
 
     Args:
         path: the file.
         game: the game's name.
-        resumed_at: drop the games that ended after this agent step; they will be played again.
+        resumed_at: drop the episodes that ended after this agent step; they will be played again.
             None begins a new file.
     """
 

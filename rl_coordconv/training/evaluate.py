@@ -1,4 +1,4 @@
-"""Judge an agent: whole games, raw scores, on environment seeds that training never used."""
+"""Evaluate an agent: full episodes, raw scores, environment seeds that training never used."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState
 from rl_coordconv.runs.seeds import evaluation_seed
 
 MAX_ENVS = 8
-"""Games played side by side; more would only wait for the longest one."""
+"""Parallel environments; more would only wait for the longest episode."""
 
 
-def evaluate_policy_on_games(
+def evaluate_on_episodes(
     policy: BasePolicy,
     config: RunConfig,
     episodes: int,
@@ -39,27 +39,27 @@ def evaluate_policy_on_games(
     repetition: int = 0,
     on_step: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Let a policy play whole games.
+    """Let a policy play full episodes (to game over).
 
     Args:
         policy: an SB3 policy.
         config: the run it comes from: game, protocol, seed.
-        episodes: how many games.
+        episodes: how many.
         num_timesteps: agent steps that the policy was trained for, for the record.
         deterministic: take the most probable action; None does as the run's configuration says.
-        repetition: another number plays other games.
+        repetition: another number plays other episodes.
         on_step: called after each step of all environments; may raise to stop.
 
     Raises:
-        InputError: fewer than one game.
+        InputError: fewer than one episode.
     """
     if episodes < 1:
         raise InputError(f"episodes {episodes} is not at least 1")
     greedy = config.evaluation.deterministic if deterministic is None else deterministic
     seed = evaluation_seed(config.seed, repetition)
-    games = partial(_play, policy, config, episodes, seed, greedy, on_step)
-    returns, lengths = games("train")
-    elsewhere = {region: games(region)[0] for region in regions_to_evaluate(config.game)}
+    episodes_in = partial(_play, policy, config, episodes, seed, greedy, on_step)
+    returns, lengths = episodes_in("train")
+    elsewhere = {region: episodes_in(region)[0] for region in regions_to_evaluate(config.game)}
     protocol = config.protocol.name if config.protocol else None
     return _summarize(config, returns, lengths, num_timesteps=num_timesteps, deterministic=greedy,
                       seed=seed, protocol=protocol, elsewhere=elsewhere)  # fmt: skip
@@ -74,7 +74,7 @@ def _play(
     on_step: Callable[[], None],
     region: str,
 ) -> tuple[list[float], list[int]]:
-    """Return the raw returns and the lengths of whole games."""
+    """Return the raw returns and the lengths of the episodes."""
     protocol = config.protocol.for_evaluation() if config.protocol else None
     n_envs = min(episodes, MAX_ENVS)
     env = make_vec_env(config.game, n_envs, protocol=protocol, seed=seed, region=region)
@@ -144,7 +144,7 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
 
 @dataclass(frozen=True)
 class Ablation:
-    """One agent's scores on the same games with and without its coordinate channels."""
+    """One agent's scores on the same episodes with and without its coordinate channels."""
 
     intact: Evaluation
     ablated: Evaluation
@@ -168,8 +168,8 @@ def ablate_coordinates(agent: LoadedAgent, episodes: int, **options: Any) -> Abl
 
     Args:
         agent: the agent.
-        episodes: games of each evaluation; both start from the same environment seeds.
-        **options: as for `evaluate_policy_on_games`.
+        episodes: of each evaluation; both start from the same environment seeds.
+        **options: as for `evaluate_on_episodes`.
 
     Raises:
         InputError: the agent's network has no coordinate channels.
@@ -185,8 +185,8 @@ def ablate_coordinates(agent: LoadedAgent, episodes: int, **options: Any) -> Abl
 
 
 def play(agent: LoadedAgent, episodes: int, **options: Any) -> Evaluation:
-    """Let a loaded agent play; arguments as for `evaluate_policy_on_games`."""
-    return evaluate_policy_on_games(
+    """Let a loaded agent play; arguments as for `evaluate_on_episodes`."""
+    return evaluate_on_episodes(
         agent.policy, agent.config, episodes, num_timesteps=agent.num_timesteps, **options
     )
 

@@ -1,4 +1,4 @@
-"""The number format that an attempt at a run has to use, and what is recorded about it."""
+"""The precision that an attempt at a run has to use, and what is recorded about it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.checkpoints import has_checkpoint
 from rl_coordconv.runs.precision import (
     Decision,
-    Format,
-    Stretch,
+    PrecisionName,
+    Segment,
     extended_history,
     recorded_history,
     recorded_precision,
@@ -22,7 +22,7 @@ from rl_coordconv.runs.precision import (
 
 
 @dataclass(frozen=True)
-class FormatRequest:
+class RequestedPrecision:
     """What to ask the agent for."""
 
     precision: PrecisionRequest
@@ -35,52 +35,54 @@ class FormatRequest:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Let a refusal say where the format comes from, and how to go on all the same."""
+        """Let a refusal say where the precision comes from, and how to go on all the same."""
         try:
             yield
         except InputError as error:
             if self.run is None or self.precision != "bf16":
                 raise
             raise InputError(
-                f"{error}; bf16 is the format of {self.run.path} ({self.why}). To go on in fp32 "
+                f"{error}; bf16 is the precision of {self.run.path} ({self.why}). To go on in fp32 "
                 "from here, which is recorded and told in reports: rl-coordconv train --resume "
                 f"{self.run.path} --precision fp32"
             ) from error
 
     def reason(self, chosen: Precision) -> str:
-        """Say why the chosen format was used."""
+        """Say why the chosen precision was used."""
         if not self.why:
             return chosen.reason
         words = chosen.reason.removeprefix("asked for").removeprefix("; ")
         return f"{self.why}; {words}" if words else self.why
 
 
-def requested_format(run: RunDirectory, change: Format | None = None) -> FormatRequest:
-    """Find the format that a run has to be trained in: it does not change by itself half-way.
+def requested_precision(
+    run: RunDirectory, change: PrecisionName | None = None
+) -> RequestedPrecision:
+    """Find the precision that a run has to be trained in: it does not change by itself half-way.
 
     Args:
         run: the run's directory.
         change: what a person asks for now.
 
     Raises:
-        InputError: a file that tells the format is damaged.
+        InputError: a file that tells the precision is damaged.
     """
     if change is not None:
-        return FormatRequest(change, f"changed to {change} on request", is_change=True)
+        return RequestedPrecision(change, f"changed to {change} on request", is_change=True)
     recorded = recorded_precision(run.environment_file)
     if recorded is not None and has_checkpoint(run.checkpoints):
         said = recorded_history(run.environment_file)[-1].reason
-        return FormatRequest(recorded, f"as before: {said}" if said else "as before", run)
+        return RequestedPrecision(recorded, f"as before: {said}" if said else "as before", run)
     decision = Decision.load(run.path)
     if decision is not None:
-        return FormatRequest(decision.precision, decision.reason, run)
-    return FormatRequest(run.config().precision)
+        return RequestedPrecision(decision.precision, decision.reason, run)
+    return RequestedPrecision(run.config().precision)
 
 
-def record_format(
-    run: RunDirectory, request: FormatRequest, chosen: Precision, num_timesteps: int
+def record_precision(
+    run: RunDirectory, request: RequestedPrecision, chosen: Precision, num_timesteps: int
 ) -> dict[str, Any]:
-    """Describe the format of an attempt, after those of the steps before it; keep a change.
+    """Describe the precision of an attempt, after those of the steps before it; keep a change.
 
     Args:
         run: the run's directory.
@@ -94,10 +96,10 @@ def record_format(
     reason = request.reason(chosen)
     if request.is_change:
         Decision(precision=chosen.name, reason=request.why).save(run.path)
-    new = Stretch(from_step=num_timesteps, precision=chosen.name, reason=reason)
+    new = Segment(from_step=num_timesteps, precision=chosen.name, reason=reason)
     history = extended_history(recorded_history(run.environment_file), new)
     return {
         "precision": chosen.name,
         "precision_reason": reason,
-        "precision_history": [stretch.model_dump(mode="json") for stretch in history],
+        "precision_history": [segment.model_dump(mode="json") for segment in history],
     }

@@ -1,4 +1,4 @@
-"""How far a training is, for a person: a live bar in a terminal, plain lines elsewhere."""
+"""Progress display of a training: a live bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ProgressDisplay(Interface):
     """What a training tells about itself while it runs."""
 
     def update(self, steps: int, mean_return: float | None) -> None:
-        """Show the agent steps done and the mean raw return of the last 100 games."""
+        """Show the agent steps done and the mean raw return of the last 100 episodes."""
 
     def close(self) -> None:
         """Take the display down."""

@@ -1,4 +1,4 @@
-"""From what was asked for to the complete configuration of a run, or an early refusal."""
+"""Config resolution: from what was asked for to a run's complete configuration, or a refusal."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def resolve_run(
         extractor_kwargs: options of that extractor.
         agent: an agent preset's name, or a path to one's own YAML file.
         total_timesteps: agent steps over all environments; None takes the preset's.
-        n_envs: environments side by side; None takes the preset's.
+        n_envs: parallel environments; None takes the preset's.
         seed: the run's seed.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``fp32`` or ``bf16``.
         protocol: ``deepmind`` or ``machado``, of an Atari game.
-        eval_episodes: whole games played at the end; 0 leaves the evaluation out.
+        eval_episodes: episodes played at the end; 0 leaves the evaluation out.
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the training grants at its next safe point."""
+"""Graceful stop: Ctrl-C and SIGTERM end a training at its next safe point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A learning curve in a terminal: what was learned, at a glance."""
+"""Terminal plot of a learning curve."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def sketch_curve(
     floor: float | None = None,
     encoding: str = "utf-8",
 ) -> list[str]:
-    """Draw the mean return of the games that ended in each stretch of a training.
+    """Draw the mean return of the episodes that ended in each stretch of a training.
 
     Args:
-        steps: (games,) agent steps at the end of each game, ascending.
-        returns: (games,) its return.
+        steps: (episodes,) agent steps at the end of each, ascending.
+        returns: (episodes,) their returns.
         budget: agent steps of the whole training, at the right edge.
         floor: a return that shall be at the bottom unless less was reached, for example a random
             agent's; None for the least that was.
         encoding: of the terminal.
 
     Returns:
-        Lines of text; none before two stretches have games in them.
+        Lines of text; none before two stretches have episodes in them.
     """
     means = _means(np.asarray(steps), np.asarray(returns, dtype=np.float64), budget)
     known = means[np.isfinite(means)]

@@ -1,4 +1,4 @@
-"""What a person is told about a run: where it starts from, what it reached, where its files are."""
+"""Console summary of a run: where it starts from, what it reached, where its files are."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _curve(run: RunDirectory, encoding: str) -> list[str]:
         floor=scores.random if scores else None,
         encoding=encoding,
     )
-    return ["  training games, mean raw score:", *drawn] if drawn else []
+    return ["  training episodes, mean raw score:", *drawn] if drawn else []
 
 
 def describe_evaluation(evaluation: Evaluation) -> str:
@@ -71,12 +71,12 @@ def describe_evaluation(evaluation: Evaluation) -> str:
     kind = "most probable actions" if evaluation.deterministic else "sampled actions"
     without = " without coordinates" if evaluation.ablated else ""
     line = (
-        f"  played{without} {len(evaluation.returns)} whole games ({kind}): raw score mean "
+        f"  played{without} {len(evaluation.returns)} episodes ({kind}): raw score mean "
         f"{evaluation.mean:.1f}, median {evaluation.median:.1f}, standard deviation "
         f"{evaluation.std:.1f}"
     )
     for region, returns in evaluation.elsewhere.items():
-        line += f"\n  played {len(returns)} games {region}: mean {fmean(returns):.1f}"
+        line += f"\n  played {len(returns)} episodes {region}: mean {fmean(returns):.1f}"
     scores = reference_scores().get(evaluation.game)
     if scores is None or evaluation.human_normalized_mean is None:
         return line

@@ -27,7 +27,7 @@ from rl_coordconv.runs.checkpoints import (
     save_checkpoint,
 )
 from rl_coordconv.runs.metrics import open_logger
-from rl_coordconv.runs.precision import Format
+from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.seeds import training_seed
 from rl_coordconv.training.callbacks import (
     CheckLosses,
@@ -39,8 +39,8 @@ from rl_coordconv.training.callbacks import (
     check_losses,
     check_weights,
 )
-from rl_coordconv.training.evaluate import evaluate_policy_on_games
-from rl_coordconv.training.precision import record_format, requested_format
+from rl_coordconv.training.evaluate import evaluate_on_episodes
+from rl_coordconv.training.precision import record_precision, requested_precision
 from rl_coordconv.training.profiling import ProfileTraining
 from rl_coordconv.training.progress import open_progress
 from rl_coordconv.training.setup import (
@@ -52,7 +52,7 @@ from rl_coordconv.training.setup import (
 from rl_coordconv.training.signals import StopRequest, stop_request
 
 CHECKPOINT_SECONDS = 120.0
-BEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 15.0
 
 
 def train(
@@ -62,7 +62,7 @@ def train(
     *,
     threads: int | None = None,
     profile: bool = False,
-    precision: Format | None = None,
+    precision: PrecisionName | None = None,
 ) -> int:
     """Train a run, evaluate it, and keep its status true whatever happens.
 
@@ -76,15 +76,15 @@ def train(
         threads: of torch and of the emulator; None takes the cores this process may use, or fewer
             where ``OMP_NUM_THREADS`` says so.
         profile: whether to profile some updates into the run's ``profile/``.
-        precision: another number format for what is left of the run; None keeps the one it has.
+        precision: another precision for what is left of the run; None keeps the one it has.
 
     Returns:
         The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
         InputError: another process is training this run, a file of it is damaged, no thread was
-            allowed, the run's number format cannot be had here, or a finished run was to change its
-            format.
+            allowed, the run's precision cannot be had here, or a finished run was to change its
+            precision.
         DivergedError: losses, values or weights became NaN or infinite.
     """
     with run.locked(), stop_request() as stop:
@@ -133,10 +133,10 @@ class _Attempt:
     Args:
         run: the run's directory.
         console: where progress is shown.
-        stop: the wish to stop.
+        stop: whether to stop.
         threads: of torch and of the emulator; None chooses.
         profile: whether to profile.
-        precision: a format that is asked for now; None keeps the run's.
+        precision: one that is asked for now; None keeps the run's.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class _Attempt:
         stop: StopRequest,
         threads: int | None,
         profile: bool,
-        precision: Format | None,
+        precision: PrecisionName | None,
     ) -> None:
         self._run, self._console, self._stop, self._profile = run, console, stop, profile
         self._config = config = run.config()
@@ -154,9 +154,9 @@ class _Attempt:
         device = resolve_device(config.device)
         threads = set_threads(threads)
         self._env = make_training_env(config, device, threads)
-        self._format = requested_format(run, precision)
+        self._requested = requested_precision(run, precision)
         extractor, options = config.network
-        with self._format.explained():
+        with self._requested.explained():
             self._model = build_agent(
                 config.preset,
                 self._env,
@@ -164,7 +164,7 @@ class _Attempt:
                 extractor_kwargs=options,
                 seed=config.seed,
                 device=str(device),
-                precision=self._format.precision,
+                precision=self._requested.precision,
                 paired_seed=config.seed if config.initialization == "paired" else None,
             )
         _try_saving(self._model, run)
@@ -177,7 +177,7 @@ class _Attempt:
         self._seconds_before = before.training_seconds
         self._began = time.monotonic()
         self._ended: float | None = None
-        self._beaten = self._began
+        self._last_heartbeat = self._began
         self._env.seed(training_seed(config.seed, self._resumes))
 
     def execute(self) -> None:
@@ -208,7 +208,9 @@ class _Attempt:
         episodes = LogEpisodes(self._run.episodes_file, config.game, resumed_at)
         callbacks = [
             CheckLosses(),
-            SaveAndStop(self._save_checkpoint, self._beat, self._stop, CHECKPOINT_SECONDS),
+            SaveAndStop(
+                self._save_checkpoint, self._write_heartbeat, self._stop, CHECKPOINT_SECONDS
+            ),
             ShowProgress(display),
             LogCoordinateWeights(),
             episodes,
@@ -252,7 +254,7 @@ class _Attempt:
     def _seconds(self) -> float:
         return self._seconds_before + (self._ended or time.monotonic()) - self._began
 
-    def _beat(self) -> None:
+    def _write_heartbeat(self) -> None:
         try:
             self._save_status(RunState.RUNNING)
         except OSError as error:
@@ -273,18 +275,18 @@ class _Attempt:
 
     def _record_environment(self) -> None:
         described = describe_environment(self._model.device, env_threads(self._env))
-        with self._format.explained():
+        with self._requested.explained():
             chosen = self._model.chosen_precision
         steps = self._model.num_timesteps
-        written = record_format(self._run, self._format, chosen, steps)
+        written = record_precision(self._run, self._requested, chosen, steps)
         write_json(self._run.environment_file, described | written)
 
     def _evaluate(self) -> Evaluation | None:
         episodes = self._config.evaluation.episodes
         if episodes == 0:
             return None
-        self._console.print(f"Playing {episodes} whole games to evaluate the agent ...")
-        return evaluate_policy_on_games(
+        self._console.print(f"Playing {episodes} episodes to evaluate the agent ...")
+        return evaluate_on_episodes(
             self._model.policy,
             self._config,
             episodes,
@@ -295,9 +297,9 @@ class _Attempt:
     def _stop_if_asked(self) -> None:
         if self._stop:
             raise TrainingStoppedError
-        if time.monotonic() - self._beaten >= BEAT_SECONDS:
-            self._beaten = time.monotonic()
-            self._beat()
+        if time.monotonic() - self._last_heartbeat >= HEARTBEAT_SECONDS:
+            self._last_heartbeat = time.monotonic()
+            self._write_heartbeat()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Film an agent playing one whole game."""
+"""Record a video of an agent: one episode."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ EMULATOR_FRAMES_PER_SECOND = 60
 CONTAINERS = (".mp4", ".mkv", ".mov")
 """Files that hold H.264."""
 MAX_SECONDS = 300
-"""A game that has not ended after five minutes is filmed no further."""
+"""A game that has not ended after five minutes is recorded no further."""
 SCALE = 3
 """The screen of 160 x 210 pixels is enlarged this many times."""
 
 
 @dataclass(frozen=True)
-class Film:
-    """What was filmed."""
+class Video:
+    """What was recorded."""
 
     score: float
-    """Raw score at the end of the film."""
+    """Raw score at the end of the video."""
     seconds: float
-    """Length of the film."""
-    is_whole_game: bool
-    """False where the game went on for longer than the film."""
+    """Length of the video."""
+    is_full_episode: bool
+    """False where the episode went on for longer than the video."""
 
 
-def film_game(
+def record_video(
     agent: LoadedAgent, path: Path, *, deterministic: bool | None = None, repetition: int = 0
-) -> Film:
-    """Play one game and write it as a video in real time.
+) -> Video:
+    """Play one episode and write it as a video in real time.
 
     Args:
         agent: the agent.
         path: the file; a name ending in ``.mp4``, ``.mkv`` or ``.mov``.
         deterministic: take the most probable action; None does as the run's configuration says.
-        repetition: another number films another game.
+        repetition: another number records another episode.
 
     Raises:
         MissingExtraError: imageio-ffmpeg is not installed.
@@ -67,12 +67,12 @@ def film_game(
     env = make_vec_env(agent.config.game, 1, protocol=protocol, seed=seed, render_mode="rgb_array")
     torch.manual_seed(seed)
     try:
-        return _film(agent, env, path, fps, greedy)
+        return _record(agent, env, path, fps, greedy)
     finally:
         env.close()
 
 
-def _film(agent: LoadedAgent, env: VecEnv, path: Path, fps: float, greedy: bool) -> Film:
+def _record(agent: LoadedAgent, env: VecEnv, path: Path, fps: float, greedy: bool) -> Video:
     observation = env.reset()
     frame = _frame(env)
     writer = _open_writer(path, frame.shape, fps)
@@ -89,7 +89,7 @@ def _film(agent: LoadedAgent, env: VecEnv, path: Path, fps: float, greedy: bool)
                 frames += 1
     finally:
         writer.close()
-    return Film(score, frames / fps, is_over)
+    return Video(score, frames / fps, is_over)
 
 
 def _frame(env: VecEnv) -> np.ndarray:

@@ -59,9 +59,9 @@ def test_files_are_bounded(tmp_path):
         read_yaml_file(path)
 
 
-@pytest.mark.parametrize("room", ["agents", "envs"])
-def test_every_file_of_ours_is_far_from_the_bounds(room):
-    for name in preset_names(room):
-        path = preset_path(room, room, name)
+@pytest.mark.parametrize("subpackage", ["agents", "envs"])
+def test_every_file_of_ours_is_far_from_the_bounds(subpackage):
+    for name in preset_names(subpackage):
+        path = preset_path(subpackage, subpackage, name)
         assert path.stat().st_size < MAX_BYTES / 100
         assert isinstance(read_yaml_file(path), dict)

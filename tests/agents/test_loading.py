@@ -199,9 +199,9 @@ def test_weights_that_do_not_fit_are_refused(users_model, features_dim, message)
 @pytest.mark.parametrize("policy", ["CnnPolicy", CoordConvCnnPolicy], ids=["kwargs", "class"])
 def test_our_models_load_after_every_internal_file_moved(tmp_path, policy, monkeypatch):
     model = save(tmp_path / "model.zip", policy=policy)
-    for room in ("extractors", "layers"):
-        for file in (Path(rl_coordconv.__file__).parent / room).glob("[a-z]*.py"):
-            monkeypatch.setitem(sys.modules, f"rl_coordconv.{room}.{file.stem}", None)
+    for subpackage in ("extractors", "layers"):
+        for file in (Path(rl_coordconv.__file__).parent / subpackage).glob("[a-z]*.py"):
+            monkeypatch.setitem(sys.modules, f"rl_coordconv.{subpackage}.{file.stem}", None)
     loaded = PPO.load(tmp_path / "model.zip", device="cpu")
     assert type(loaded.policy.features_extractor) is rl_coordconv.CoordConvCNN
     assert torch.equal(features(loaded), features(model))

@@ -12,24 +12,24 @@ from torch import nn
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.agents import A2C, PPO, precision
 from rl_coordconv.agents.precision import (
-    FormatCheck,
+    PrecisionCheck,
     check_request,
     choose_precision,
-    compare_formats,
+    compare_precisions,
     has_fast_bf16,
 )
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine import hardware
 
 CPU = torch.device("cpu")
-RIGHT_AND_FASTER = FormatCheck(error=0.004, cosine=0.999, speedup=2.0)
-RIGHT_WHILE_BUSY = FormatCheck(error=0.004, cosine=0.999, speedup=0.74)
-RIGHT_BUT_SLOWER = FormatCheck(error=0.004, cosine=0.999, speedup=0.3)
-WRONG = FormatCheck(error=0.4, cosine=0.5, speedup=2.0)
-NOT_A_NUMBER = FormatCheck(error=float("nan"), cosine=float("nan"), speedup=2.0)
-FROZEN = FormatCheck(error=0.004, cosine=None, speedup=2.0)
-FAILED = FormatCheck(error=0.0, cosine=1.0, speedup=2.0, failure="RuntimeError: no")
-TRAINED = FormatCheck(error=0.0267, cosine=0.9614, speedup=1.8)
+RIGHT_AND_FASTER = PrecisionCheck(error=0.004, cosine=0.999, speedup=2.0)
+RIGHT_WHILE_BUSY = PrecisionCheck(error=0.004, cosine=0.999, speedup=0.74)
+RIGHT_BUT_SLOWER = PrecisionCheck(error=0.004, cosine=0.999, speedup=0.3)
+WRONG = PrecisionCheck(error=0.4, cosine=0.5, speedup=2.0)
+NOT_A_NUMBER = PrecisionCheck(error=float("nan"), cosine=float("nan"), speedup=2.0)
+FROZEN = PrecisionCheck(error=0.004, cosine=None, speedup=2.0)
+FAILED = PrecisionCheck(error=0.0, cosine=1.0, speedup=2.0, failure="RuntimeError: no")
+TRAINED = PrecisionCheck(error=0.0267, cosine=0.9614, speedup=1.8)
 """The largest differences seen, of IMPALA after some thousand steps; docs/performance.md."""
 
 
@@ -51,7 +51,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(flags))
         monkeypatch.setattr(precision, "SHOWN_TO_LEARN", shown)
         if check is not None:
-            monkeypatch.setattr(precision, "compare_formats", lambda policy: check)
+            monkeypatch.setattr(precision, "compare_precisions", lambda policy: check)
         else:  # as real as it can be without the stopwatch's word on it
             monkeypatch.setattr(precision, "_time", lambda *runs: (take_time(*runs), 2.0)[1])
 
@@ -133,7 +133,7 @@ class Clock:
         return precision._time({name: self.run(name) for name in ("fp32", "bf16")}, CPU)
 
 
-def test_the_formats_are_timed_in_turn_and_the_median_is_told(monkeypatch):
+def test_both_precisions_are_timed_in_turn_and_the_median_is_told(monkeypatch):
     clock = Clock((6.0, 4.0), (8.0, 4.0), (4.0, 4.0), (0.0, 1.0))
     assert clock.time(monkeypatch) == 1.5
     assert clock.order == ["fp32", "bf16", "bf16", "fp32", "fp32", "bf16"]
@@ -286,7 +286,7 @@ def test_every_extractor_can_be_checked(machine, request, cls, policy, kwargs, c
     model = build("auto", cls, policy, extractor, **kwargs)
     if change is not None:
         change(model)
-    check = compare_formats(model.policy)
+    check = compare_precisions(model.policy)
     assert check.failure is None
     assert check.is_right, check.describe()
     assert (check.cosine is None) if cosine is None else (0.9 < check.cosine <= 1.0001)
@@ -317,10 +317,10 @@ def test_what_cannot_be_right_is_fp32_and_bf16_is_refused(machine, kwargs, words
 
 def test_of_two_extractors_the_worse_one_counts():
     model = build("fp32", share_features_extractor=False)
-    assert compare_formats(model.policy).is_right
+    assert compare_precisions(model.policy).is_right
     with torch.no_grad():
         next(model.policy.vf_features_extractor.parameters()).fill_(float("nan"))
-    check = compare_formats(model.policy)
+    check = compare_precisions(model.policy)
     assert math.isnan(check.error)
     assert not check.is_right
 
@@ -335,7 +335,7 @@ def test_the_check_itself_leaves_no_trace(extractor):
     state, numbers = model.policy.state_dict(), torch.get_rng_state()
     before = {name: value.clone() for name, value in state.items()}
     with torch.no_grad():
-        check = compare_formats(model.policy)
+        check = compare_precisions(model.policy)
     assert check.is_right
     assert 0 < check.error < 0.02
     assert 0.95 < check.cosine < 1
@@ -356,7 +356,7 @@ def test_the_check_finds_a_wrong_result(monkeypatch):
         return output * 1.1 if weight.dtype is torch.bfloat16 else output
 
     monkeypatch.setattr(torch, "conv2d", broken)
-    check = compare_formats(model.policy)
+    check = compare_precisions(model.policy)
     assert check.failure is None
     assert not check.is_right
 

@@ -62,7 +62,7 @@ def _here(tmp_path, monkeypatch):
         "training.train.train",
         "sweeps.run.sweep",
         "training.evaluate.evaluate_policy",
-        "training.video._film",
+        "training.video._record",
         "reports.gather.compare",
         "reports.curves._draw_game",
         "tasks.run.run_task",

@@ -53,7 +53,7 @@ def test_train_then_evaluate_then_curves(tmp_path, preset):
 
     result = run(script("evaluate.py", folder, "--episodes", 1), tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "played 1 whole games (sampled actions): raw score mean" in result.stdout
+    assert "played 1 episodes (sampled actions): raw score mean" in result.stdout
 
     result = run(script("curves.py", folder), tmp_path)
     assert result.returncode == 0, result.stderr

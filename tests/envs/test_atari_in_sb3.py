@@ -34,7 +34,7 @@ class TestAsAVecEnv:
     def test_lives_are_told_for_each_copy(self, make):
         env = make("Breakout", 3, seed=1)
         env.reset()
-        for _ in range(400):  # the copies lose their lives at different times
+        for _ in range(400):  # the sub-environments lose their lives at different times
             env.step(np.array([0, 1, 3]))
             if len(set(env.lives.tolist())) == 3:
                 break

@@ -344,8 +344,8 @@ def test_saved_import_paths_are_the_rooms_not_the_files(tmp_path):
 
 RENAME_AND_LOAD = """
     import sys, warnings
-    import rl_coordconv.extractors as room
-    del room.CoordConvCNN  # as if a later version had renamed it
+    import rl_coordconv.extractors as extractors
+    del extractors.CoordConvCNN  # as if a later version had renamed it
     warnings.simplefilter("ignore")
     if sys.argv[2] == "plain":
         from stable_baselines3 import PPO

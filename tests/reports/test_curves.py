@@ -69,7 +69,7 @@ def test_nothing_to_draw_or_nowhere_to_draw_it_is_refused(tmp_path):
         draw_curves([make_run(tmp_path, [1])], tmp_path / "nowhere" / "figure.png")
 
 
-def test_formats_of_one_extractor_are_told_apart(tmp_path):
+def test_precisions_of_one_extractor_are_told_apart(tmp_path):
     curves = []
     for precision in ("fp32", "bf16"):
         run = make_run(tmp_path / precision, [-21, -20])

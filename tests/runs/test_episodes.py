@@ -146,6 +146,6 @@ def test_what_sb3_itself_writes_is_read(tmp_path):
     writer.close()
     monitor = read_monitor(path)
     assert monitor.header == {"t_start": 5.0, "env_id": "Pong"}
-    [game] = monitor.games
+    [game] = monitor.rows
     assert (game.raw_return, game.length, game.seconds, game.step) == (-3.5, 40, 1.25, None)
     assert monitor.damaged == 0

@@ -35,7 +35,7 @@ def suite(seed=0, games=5, runs=10):
 
 
 def everything(seed):
-    """One of each of the room's random functions."""
+    """One of each of the subpackage's random functions."""
     first, second, tau = suite(1), suite(2), [0.0, 1.0]
     iqm = AGGREGATES["IQM"]
     return [

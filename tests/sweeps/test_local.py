@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.directory import SweepDirectory
+from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.sweeps.backends.local import LocalLauncher
+from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.resources import Resources
 from rl_coordconv.sweeps.run import sweep
-from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,19 +8,19 @@ import pytest
 import torch
 from rich.console import Console
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import precision
 from rl_coordconv.cli import main
 from rl_coordconv.cli import sweep as command
-from rl_coordconv._util.errors import InputError
+from rl_coordconv.runs import RunState, Status
+from rl_coordconv.runs.precision import Decision
 from rl_coordconv.sweeps import estimate as estimate_module
 from rl_coordconv.sweeps import probe, resources
+from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.estimate import estimate
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.runs import RunState, Status
-from rl_coordconv.runs.precision import Decision
 
 HEAD = {"CPU": 0.0, "memory": 8e9}
 NODE = {"CPU": 8.0, "GPU": 1.0}
@@ -113,7 +113,7 @@ def test_a_run_that_no_machine_can_hold_is_refused(monkeypatch):
         RayLauncher(None, cpus=4)
 
 
-def test_every_machine_that_a_run_fits_on_is_asked_for_its_format(monkeypatch):
+def test_every_machine_that_a_run_fits_on_is_asked_for_its_precision(monkeypatch):
     ray = fake_ray.install(monkeypatch, HEAD, NODE, NODE, CPU_NODE)
     ray.machines[2]["Alive"] = False
     ran = []
@@ -122,10 +122,10 @@ def test_every_machine_that_a_run_fits_on_is_asked_for_its_format(monkeypatch):
         ran.append((len(configs), environment["OMP_NUM_THREADS"]))
         return [probe._nothing_found(config, "a word") for config in configs]
 
-    monkeypatch.setattr(probe, "find_formats", answer)
+    monkeypatch.setattr(probe, "find_precisions", answer)
     launcher = RayLauncher(None, cpus=2, gpus=0.5)
-    found = launcher.find_formats(description().runs())
-    sent = [options for name, options, _ in ray.sent if name == "find_formats_here"]
+    found = launcher.find_precisions(description().runs())
+    sent = [options for name, options, _ in ray.sent if name == "find_precisions_here"]
     (options,) = sent
     assert (options["num_cpus"], options["num_gpus"]) == (0, 0.5)
     strategy = options["scheduling_strategy"]
@@ -180,7 +180,7 @@ def test_no_more_are_measured_than_there_are_or_than_tell_anything():
 
 
 def test_a_measured_training_that_fails_is_an_error_and_nobody_is_left_behind():
-    launcher = Counting(jobs=2, outcome="died")
+    launcher = Counting(jobs=2, outcome="failed")
     with pytest.raises(InputError, match="a training to measure failed"):
         estimate(description(extractors=("cnn",)).runs(), launcher)
     assert launcher.killed == 2
@@ -202,7 +202,7 @@ def test_a_plan_without_work_measures_nothing(monkeypatch, tmp_path):
 
 
 def test_runs_on_a_cluster_are_really_measured_there(monkeypatch, small_a2c, tmp_path):
-    """With tasks in this process, but trainings, parcels and files as they are."""
+    """With tasks in this process, but trainings, sync bundles and files as they are."""
     monkeypatch.setattr(estimate_module, "SAMPLE_STEPS", 40)
     monkeypatch.setattr(estimate_module.tempfile, "tempdir", str(tmp_path))
     ray = fake_ray.install(monkeypatch, {"CPU": 1.0})

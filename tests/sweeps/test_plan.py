@@ -4,13 +4,13 @@ import itertools
 
 import pytest
 
-from rl_coordconv.envs import load_suite
 from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv.envs import load_suite
+from rl_coordconv.runs.seeds import training_seed
 from rl_coordconv.sweeps.backends import local
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.resources import Resources, divide
-from rl_coordconv.runs.seeds import training_seed
+from rl_coordconv.sweeps.resources import Resources, allocate
 
 
 def config(**changes):
@@ -116,7 +116,7 @@ def test_cores_and_gpus_are_divided(monkeypatch, jobs, cores, gpus, n_runs, want
     module = "rl_coordconv.sweeps.resources"
     monkeypatch.setattr(f"{module}.available_cores", lambda: cores)
     monkeypatch.setattr(f"{module}.torch.cuda.device_count", lambda: gpus)
-    got = divide(jobs, n_runs, "auto")
+    got = allocate(jobs, n_runs, "auto")
     assert got == want
     assert [got.gpu_of(slot) for slot in range(3)] == [
         None if gpus == 0 else slot % gpus for slot in range(3)
@@ -139,4 +139,4 @@ def test_a_directory_that_cannot_be_made_is_an_error_of_one_line(tmp_path):
 
 def test_no_job_is_no_sweep():
     with pytest.raises(InputError, match="jobs 0 is not at least 1"):
-        divide(0, 5, "cpu")
+        allocate(0, 5, "cpu")

@@ -11,15 +11,15 @@ import time
 import pytest
 from rich.console import Console
 
-from rl_coordconv.cli import main
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.sweeps.directory import SweepDirectory
-from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
-from rl_coordconv.sweeps.run import sweep
 from rl_coordconv._util.files import read_json
+from rl_coordconv.cli import main
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.runs.precision import Decision
+from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
+from rl_coordconv.sweeps.directory import SweepDirectory
+from rl_coordconv.sweeps.plan import SweepConfig
+from rl_coordconv.sweeps.run import sweep
 
 ray = pytest.importorskip("ray")
 
@@ -87,7 +87,7 @@ def test_runs_come_back_whole_and_a_lost_node_costs_no_run(tmp_path, small_a2c, 
     thread.join(timeout=500)
     assert not thread.is_alive()
     assert codes == [0], text.getvalue()
-    assert "died" in text.getvalue()
+    assert "failed (" in text.getvalue()
     for run in runs_of(tmp_path):
         status = run.status()
         assert (status.state, status.num_timesteps) == (RunState.DONE, steps)
@@ -96,7 +96,7 @@ def test_runs_come_back_whole_and_a_lost_node_costs_no_run(tmp_path, small_a2c, 
         rows = [row["step"] for row in read_metrics(run.metrics_file)]
         assert rows[:-1] == sorted(set(rows))  # the end is logged twice
         assert rows[-1] == steps
-        assert not [path for path in run.path.iterdir() if path.name.startswith(".parcel")]
+        assert not [path for path in run.path.iterdir() if path.name.startswith(".sync-bundle")]
 
 
 def test_after_the_driver_is_lost_another_one_goes_on(tmp_path, small_a2c, cluster):
@@ -131,12 +131,14 @@ def test_after_the_driver_is_lost_another_one_goes_on(tmp_path, small_a2c, clust
     ]
 
 
-def test_the_clusters_machines_decide_the_format_and_the_plan(tmp_path, small_a2c, cluster, capsys):
+def test_the_clusters_machines_decide_the_precision_and_the_plan(
+    tmp_path, small_a2c, cluster, capsys
+):
     """The driver's own hardware is not asked; every node is, and each run keeps the answer."""
     the_cluster, _ = cluster
     launcher = RayLauncher(the_cluster.address, cpus=1)
     config = description(small_a2c, precision="auto")
-    found = launcher.find_formats(config.runs())
+    found = launcher.find_precisions(config.runs())
     assert sorted(one.extractor for one in found) == ["cnn", "cnn", "coordconv", "coordconv"]
     assert all(one.reason.startswith("auto: ") for one in found), found
     text = io.StringIO()

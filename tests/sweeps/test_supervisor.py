@@ -4,10 +4,10 @@ from collections import defaultdict
 
 import pytest
 
-from rl_coordconv.training.resolve import resolve_run
+from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.sweeps.backends.local import outcome_of
 from rl_coordconv.sweeps.supervisor import Entry, Outcome, Supervisor
-from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.training.resolve import resolve_run
 
 
 class Script:
@@ -54,21 +54,21 @@ class ScriptedJob:
             return self._end(Outcome("ended"))
         if self.word == "raises":
             Status(state=RunState.FAILED, error="ValueError: no").save(self.run.status_file)
-            return self._end(Outcome("died", "the process ended with exit code 1"))
+            return self._end(Outcome("failed", "the process ended with exit code 1"))
         if self.word == "diverges":
             before = self.run.status()
             Status(
                 state=RunState.FAILED, error="DivergedError: NaN", num_timesteps=4,
                 divergences=before.divergences + 1, divergence_retries=before.divergences,
             ).save(self.run.status_file)  # fmt: skip
-            return self._end(Outcome("died", "the process ended with exit code 1"))
+            return self._end(Outcome("failed", "the process ended with exit code 1"))
         if self.word == "garbles":
             self.run.status_file.write_bytes(b"\0" * 300)
-            return self._end(Outcome("died", "the process was ended by SIGKILL"))
+            return self._end(Outcome("failed", "the process was ended by SIGKILL"))
         if self.word == "killed":
             Status(state=RunState.RUNNING, num_timesteps=5).save(self.run.status_file)
             (self.run.path / "worker.log").write_text("last words\n")
-            return self._end(Outcome("died", "the process was ended by SIGKILL"))
+            return self._end(Outcome("failed", "the process was ended by SIGKILL"))
         return self._end(Outcome(self.word))
 
     def _end(self, outcome):
@@ -127,7 +127,7 @@ def test_what_is_done_is_not_done_again(begin):
     assert sorted(script.tries) == ["seed0", "seed2"]
 
 
-def test_the_dead_are_tried_again_and_then_given_up(begin):
+def test_failed_runs_are_tried_again_and_then_given_up(begin):
     script = Script(jobs=1, seed0=["killed", "raises", "done"], seed1=["killed"], seed2=["raises"])
     supervisor, lines = begin(script, retries=3)
     supervisor.work(lambda: False)
@@ -141,7 +141,7 @@ def test_the_dead_are_tried_again_and_then_given_up(begin):
     assert sum("has failed for good" in line for line in lines) == 2
 
 
-def test_a_worker_that_cannot_be_started_counts_as_dead(begin):
+def test_a_worker_that_cannot_be_started_counts_as_failed(begin):
     script = Script(jobs=1, seed0=["unstartable"], seed1=["unstartable", "done"])
     supervisor, _ = begin(script, count=2)
     supervisor.work(lambda: False)
@@ -154,7 +154,7 @@ def test_one_that_gives_no_sign_of_life_any_more_is_ended_and_replaced(begin):
     supervisor, lines = begin(script, count=1, stall_seconds=50)
     supervisor.work(lambda: False)
     assert states(supervisor) == [RunState.DONE]
-    assert "died (no sign of life for 50 seconds)" in "\n".join(lines)
+    assert "failed (no sign of life for 50 seconds)" in "\n".join(lines)
 
 
 def test_one_that_has_not_begun_is_waited_for(begin):
@@ -165,7 +165,7 @@ def test_one_that_has_not_begun_is_waited_for(begin):
     assert script.tries["seed0"] == ["endless"]
 
 
-def test_without_retries_one_death_is_enough(begin):
+def test_without_retries_one_failure_is_enough(begin):
     script = Script(jobs=1, seed0=["killed"])
     supervisor, _ = begin(script, count=1, retries=0)
     supervisor.work(lambda: False)
@@ -173,7 +173,7 @@ def test_without_retries_one_death_is_enough(begin):
     assert states(supervisor) == [RunState.FAILED]
 
 
-def test_a_run_that_others_hold_is_waited_for_and_no_death(begin):
+def test_a_run_that_others_hold_is_waited_for_and_no_failure(begin):
     script = Script(jobs=1, seed0=["busy", "busy", "stopped", "done"])
     supervisor, _ = begin(script, count=1, retries=0)
     supervisor.work(lambda: False)
@@ -259,12 +259,12 @@ def test_a_run_whose_files_are_damaged_stops_no_other(begin):
     [
         (0, Outcome("ended")),
         (75, Outcome("busy")),
-        (74, Outcome("died", "the disk is full")),
+        (74, Outcome("failed", "the disk is full")),
         (130, Outcome("stopped")),
         (143, Outcome("stopped")),
-        (1, Outcome("died", "the process ended with exit code 1")),
-        (-9, Outcome("died", "the process was ended by SIGKILL")),
-        (-11, Outcome("died", "the process was ended by SIGSEGV")),
+        (1, Outcome("failed", "the process ended with exit code 1")),
+        (-9, Outcome("failed", "the process was ended by SIGKILL")),
+        (-11, Outcome("failed", "the process was ended by SIGSEGV")),
     ],
 )
 def test_exit_codes_have_a_meaning(code, outcome):

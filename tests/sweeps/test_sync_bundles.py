@@ -59,17 +59,17 @@ def test_a_small_parcel_leaves_checkpoints_alone(runs):
 def test_a_damaged_parcel_changes_nothing(runs):
     there, here = runs
     before = contents(here)
-    parcel = pack(there, whole=True)
+    bundle = pack(there, whole=True)
     with pytest.raises((EOFError, OSError)):
-        unpack(parcel[: len(parcel) // 2], here)
+        unpack(bundle[: len(bundle) // 2], here)
     assert contents(here) == before
 
 
 def test_the_status_comes_last_and_everything_is_on_the_disk_before_it(runs, disk):
     there, here = runs
-    parcel = pack(there, whole=True)
+    bundle = pack(there, whole=True)
     disk.clear()
-    unpack(parcel, here)
+    unpack(bundle, here)
     assert [name for kind, name in disk if kind == "rename"] == [
         "step3", "model.zip", "table.txt", "status.json",
     ]  # fmt: skip

@@ -5,8 +5,8 @@ import yaml
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.tasks.catalogue import SQUARES, find_task
-from rl_coordconv.tasks.config import resolve_task
-from rl_coordconv.tasks.task import DEFAULT, NO_SPLIT
+from rl_coordconv.tasks.recipe import DEFAULT, NO_SPLIT
+from rl_coordconv.tasks.resolve import resolve_task
 
 
 @pytest.mark.parametrize("name", SQUARES)

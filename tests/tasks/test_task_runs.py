@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rl_coordconv.cli import main
 from rl_coordconv.tasks.catalogue import find_task, task_names
-from rl_coordconv.tasks.config import resolve_task
+from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.run import run_task
 from rl_coordconv.tasks.squares.canvas import Parts, split_positions
 from rl_coordconv.tasks.table import Row, markdown_table, table_configs, table_rows

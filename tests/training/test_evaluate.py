@@ -1,4 +1,4 @@
-"""Judging: whole games, raw scores, own seeds, and what the coordinates are worth."""
+"""Evaluation: full episodes, raw scores, own seeds, and what the coordinates are worth."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ from rl_coordconv.training.evaluate import (
 from rl_coordconv.training.resolve import resolve_run
 from rl_coordconv.training.summary import describe_ablation, describe_evaluation
 from rl_coordconv.training.train import train
-from rl_coordconv.training.video import film_game
+from rl_coordconv.training.video import record_video
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_what_was_lost_is_a_share_of_what_was_learned():
     assert ablation.lost == pytest.approx(10.0)
     assert ablation.share_lost == pytest.approx(0.5)  # a random agent has -20.7
     text = describe_ablation(ablation)
-    assert "played without coordinates 1 whole games" in text
+    assert "played without coordinates 1 episodes" in text
     assert "cost 10.0 points of the mean, 50% of what the agent has over a random one" in text
     assert Ablation(evaluation(-21.0), evaluation(-21.0)).share_lost is None
 
@@ -146,9 +146,9 @@ class Die(CheckLosses):
         return True
 
 module.CheckLosses = Die
-module.BEAT_SECONDS = 0.0
-beats = module.SaveAndStop
-module.SaveAndStop = lambda *arguments: beats(*arguments, beat_seconds=0.0)
+module.HEARTBEAT_SECONDS = 0.0
+save_and_stop = module.SaveAndStop
+module.SaveAndStop = lambda *arguments: save_and_stop(*arguments, heartbeat_seconds=0.0)
 module.train(RunDirectory(sys.argv[1]), Console(file=io.StringIO()))
 """
 
@@ -196,38 +196,38 @@ def test_a_count_that_is_none_is_refused(trained, tmp_path):
             load_agent(copy, "cpu")
 
 
-# imageio-ffmpeg's reader, used here to look at the film, leaves its pipes to the collector
+# imageio-ffmpeg's reader, used here to look at the video, leaves its pipes to the collector
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_game_is_filmed_in_colour_and_real_time(trained, tmp_path):
+def test_an_episode_is_recorded_in_colour_and_real_time(trained, tmp_path):
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "game.mp4"
-    film = film_game(load_agent(trained, "cpu"), path)
-    assert film.score >= 0
-    assert film.is_whole_game
+    video = record_video(load_agent(trained, "cpu"), path)
+    assert video.score >= 0
+    assert video.is_full_episode
     reader = imageio_ffmpeg.read_frames(str(path))
     facts = next(reader)
     frames = [np.frombuffer(frame, np.uint8).reshape(630, 480, 3) for frame in reader]
     assert facts["size"] == (480, 630)
     assert facts["fps"] == 15
-    assert len(frames) == round(film.seconds * 15)
-    # The bricks' rows differ in hue: the film shows the screen, not the agent's grey 84 x 84.
+    assert len(frames) == round(video.seconds * 15)
+    # The bricks' rows differ in hue: the video shows the screen, not the agent's grey 84 x 84.
     colours = np.unique(frames[0].reshape(-1, 3) // 32, axis=0)
     assert (colours.max(axis=1) != colours.min(axis=1)).sum() >= 4
     assert any(not np.array_equal(frames[0], frame) for frame in frames[1:])
 
 
-def test_a_film_into_a_folder_that_is_not_there_is_refused(trained, tmp_path):
+def test_a_video_into_a_folder_that_is_not_there_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match=r"the folder .*nowhere for the video does not exist"):
-        film_game(load_agent(trained, "cpu"), tmp_path / "nowhere" / "game.mp4")
+        record_video(load_agent(trained, "cpu"), tmp_path / "nowhere" / "game.mp4")
 
 
-def test_a_film_in_another_format_is_refused(trained, tmp_path):
+def test_a_video_in_another_format_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match=r"'game.gif' \(allowed endings: .mp4"):
-        film_game(load_agent(trained, "cpu"), tmp_path / "game.gif")
+        record_video(load_agent(trained, "cpu"), tmp_path / "game.gif")
 
 
-def test_a_film_that_is_cut_says_so(trained, tmp_path, monkeypatch):
+def test_a_video_that_is_cut_says_so(trained, tmp_path, monkeypatch):
     pytest.importorskip("imageio_ffmpeg")
     monkeypatch.setattr("rl_coordconv.training.video.MAX_SECONDS", 1)
-    film = film_game(load_agent(trained, "cpu"), tmp_path / "game.mkv")
-    assert (film.seconds, film.is_whole_game) == (1.0, False)
+    video = record_video(load_agent(trained, "cpu"), tmp_path / "game.mkv")
+    assert (video.seconds, video.is_full_episode) == (1.0, False)

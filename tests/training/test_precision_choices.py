@@ -1,4 +1,4 @@
-"""One number format a sweep and a run: decided once, kept, passed on, changed on record only."""
+"""One precision a sweep and a run: decided once, kept, passed on, changed on record only."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.runs.precision import (
     Decision,
     Finding,
-    Stretch,
+    Segment,
     extended_history,
     recorded_history,
     recorded_precision,
@@ -30,7 +30,7 @@ from rl_coordconv.sweeps.precision import decide
 from rl_coordconv.sweeps.resources import Resources
 from rl_coordconv.sweeps.run import sweep
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.training.precision import requested_format
+from rl_coordconv.training.precision import requested_precision
 from rl_coordconv.training.resolve import check_machine, resolve_run
 from rl_coordconv.training.train import train
 
@@ -81,12 +81,12 @@ def begun(tmp_path, small_a2c, hardware, monkeypatch):
     return begin
 
 
-def formats(run):
+def precisions(run):
     return [(one.from_step, one.precision) for one in recorded_history(run.environment_file)]
 
 
 @pytest.mark.parametrize(("name", "then", "now"), [("bf16", 2.0, 0.1), ("fp32", 0.1, 2.0)])
-def test_a_resumed_run_keeps_the_format_that_auto_chose_whatever_auto_would_choose_now(
+def test_a_resumed_run_keeps_the_precision_of_auto_whatever_auto_would_choose_now(
     begun, hardware, name, then, now
 ):
     hardware(True, then)
@@ -97,7 +97,7 @@ def test_a_resumed_run_keeps_the_format_that_auto_chose_whatever_auto_would_choo
     environment = read_json(run.environment_file)
     assert environment["precision"] == name
     assert environment["precision_reason"].startswith("as before: auto: bf16 is right here")
-    assert formats(run) == [(0, name)]
+    assert precisions(run) == [(0, name)]
 
 
 def test_a_run_in_bf16_cannot_go_on_without_and_is_told_the_way_out(begun, hardware):
@@ -109,10 +109,10 @@ def test_a_run_in_bf16_cannot_go_on_without_and_is_told_the_way_out(begun, hardw
     assert "cpu has no bf16 arithmetic" in words
     assert f"rl-coordconv train --resume {run.path} --precision fp32" in words
     assert run.status().state is RunState.FAILED
-    assert formats(run) == [(0, "bf16")]
+    assert precisions(run) == [(0, "bf16")]
 
 
-def test_a_run_goes_on_in_another_format_on_request_and_on_record(begun, hardware, capsys):
+def test_a_run_goes_on_in_another_precision_on_request_and_on_record(begun, hardware, capsys):
     run = begun()
     before = run.config_file.read_bytes()
     hardware(False)
@@ -126,12 +126,12 @@ def test_a_run_goes_on_in_another_format_on_request_and_on_record(begun, hardwar
     assert (bf16["from_step"], bf16["precision"]) == (0, "bf16")
     assert bf16["reason"].startswith("asked for; bf16 is right here")
     assert fp32 == {"from_step": 20, "precision": "fp32", "reason": "changed to fp32 on request"}
-    # Finished weights do not change their format any more.
+    # Finished weights do not change their precision any more.
     assert main(["train", "--resume", str(run.path), "--precision", "bf16"]) == 2
     assert "is done" in capsys.readouterr().err
 
 
-def test_a_changed_format_stays_also_where_nothing_was_saved_since(begun, hardware, monkeypatch):
+def test_a_changed_precision_stays_also_where_nothing_was_saved_since(begun, hardware, monkeypatch):
     run = begun()
     for checkpoint in run.checkpoints.iterdir():  # all of it is lost
         checkpoint.rename(checkpoint.with_name(f".lost-{checkpoint.name}"))
@@ -142,9 +142,9 @@ def test_a_changed_format_stays_also_where_nothing_was_saved_since(begun, hardwa
         patch.setattr(train_module._Attempt, "_learn", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(run, quiet(), precision="fp32")
-    assert requested_format(run).precision == "fp32"
+    assert requested_precision(run).precision == "fp32"
     assert train(run, quiet()) == 0
-    assert formats(run) == [(0, "fp32")]
+    assert precisions(run) == [(0, "fp32")]
 
 
 def test_a_change_that_is_refused_leaves_no_trace(begun, hardware):
@@ -153,7 +153,7 @@ def test_a_change_that_is_refused_leaves_no_trace(begun, hardware):
     with pytest.raises(InputError, match="cpu has no bf16 arithmetic"):
         train(run, quiet(), precision="bf16")
     assert Decision.load(run.path) is None
-    assert requested_format(run).precision == "fp32"
+    assert requested_precision(run).precision == "fp32"
 
 
 @pytest.mark.parametrize(("flag", "value"), [("--seed", "1"), ("--extractor", "cnn")])
@@ -181,7 +181,7 @@ def test_what_this_machine_cannot_train_is_refused_before_a_directory_is_made(
         check_machine("cuda", "auto")
 
 
-STRETCHES = [Stretch(from_step=step, precision=name, reason=name)
+SEGMENTS = [Segment(from_step=step, precision=name, reason=name)
              for step, name in ((0, "bf16"), (100, "fp32"), (200, "bf16"))]  # fmt: skip
 
 
@@ -197,8 +197,8 @@ STRETCHES = [Stretch(from_step=step, precision=name, reason=name)
     ],
 )
 def test_the_history_tells_of_the_steps_that_are_there(step, name, want):
-    new = Stretch(from_step=step, precision=name, reason="new")
-    history = extended_history(STRETCHES, new)
+    new = Segment(from_step=step, precision=name, reason="new")
+    history = extended_history(SEGMENTS, new)
     assert [(one.from_step, one.precision) for one in history] == want
 
 
@@ -222,13 +222,13 @@ def test_a_damaged_record_is_one_error_that_names_the_file(tmp_path, content, wo
 def test_records_from_before_there_was_a_history_are_read(tmp_path):
     file = tmp_path / "environment.json"
     write_json(file, {"precision": "bf16", "precision_reason": "auto: faster"})
-    assert formats_of(file) == [(0, "bf16", "auto: faster")]
+    assert precisions_of(file) == [(0, "bf16", "auto: faster")]
     write_json(file, {"python": "3.11"})
-    assert formats_of(file) == []
+    assert precisions_of(file) == []
     assert recorded_precision(tmp_path / "none.json") is None
 
 
-def formats_of(file):
+def precisions_of(file):
     return [(one.from_step, one.precision, one.reason) for one in recorded_history(file)]
 
 
@@ -270,7 +270,7 @@ class Launcher:
             Status(state=RunState.DONE).save(run.status_file)
         return SimpleNamespace(poll=lambda: Outcome("ended"), kill=lambda: None)
 
-    def find_formats(self, configs):
+    def find_precisions(self, configs):
         self.asked += 1
         return [finding(config.extractor, name)
                 for config, name in zip(configs, self.found, strict=False)]  # fmt: skip
@@ -299,7 +299,7 @@ def test_a_sweep_decides_once_and_every_run_keeps_to_it(tmp_path, small_a2c):
     config, launcher = description(small_a2c), Launcher("bf16", "fp32", trains=True)
     names = {one.name for one in config.runs()}
     text = carry_out(config, tmp_path, launcher)
-    assert "number format of all runs: fp32 (auto: fp32 for all because of ppo, coordconv" in text
+    assert "precision of all runs: fp32 (auto: fp32 for all because of ppo, coordconv" in text
     decision = Decision.load(tmp_path)
     assert (decision.precision, len(decision.findings)) == ("fp32", 2)
     for run in runs_of(tmp_path):
@@ -316,7 +316,7 @@ def test_a_sweep_decides_once_and_every_run_keeps_to_it(tmp_path, small_a2c):
     assert [recorded_precision(run.environment_file) for run in runs_of(tmp_path)] == ["fp32"] * 4
 
 
-def test_a_run_of_a_sweep_has_its_format_when_it_is_trained_alone(tmp_path, small_a2c, hardware):
+def test_a_run_of_a_sweep_has_its_precision_when_trained_alone(tmp_path, small_a2c, hardware):
     run = start(tmp_path, small_a2c, precision="auto")
     Decision(precision="fp32", reason="decided for the whole sweep: why").save(run.path)
     train(run, quiet())
@@ -325,7 +325,7 @@ def test_a_run_of_a_sweep_has_its_format_when_it_is_trained_alone(tmp_path, smal
     assert environment["precision_reason"] == "decided for the whole sweep: why"
 
 
-def test_a_run_of_a_sweep_does_not_change_over_where_its_format_is_missing(
+def test_a_run_of_a_sweep_does_not_change_over_where_its_precision_is_missing(
     tmp_path, small_a2c, hardware
 ):
     run = start(tmp_path, small_a2c, precision="auto")
@@ -360,7 +360,7 @@ def test_a_sweep_that_says_what_it_wants_decides_nothing(tmp_path, small_a2c):
 def test_each_arm_is_checked_once_in_a_process_as_its_runs_will_have(small_a2c, small_ppo):
     config = description(small_a2c, agents=(small_a2c, small_ppo), games=("Pong", "Breakout"),
                          extractors=("cnn",), seeds=2)  # fmt: skip
-    found = LocalLauncher(Resources(jobs=2, threads=1, gpus=0)).find_formats(config.runs())
+    found = LocalLauncher(Resources(jobs=2, threads=1, gpus=0)).find_precisions(config.runs())
     arms = [(one.agent, one.extractor) for one in found]
     assert arms == [("small-a2c", "cnn"), ("small-ppo", "cnn")]
     has = agents_precision.has_fast_bf16(torch.device("cpu"))
@@ -373,10 +373,12 @@ def test_each_arm_is_checked_once_in_a_process_as_its_runs_will_have(small_a2c, 
 def test_an_arm_that_cannot_be_checked_is_told_and_gets_fp32(small_a2c, tmp_path):
     config = description(small_a2c).runs()[0].model_dump(mode="json")
     broken = [config | {"game": "NoSuchGame"}]
-    (one,) = probe.find_formats(broken, dict(os.environ))
+    (one,) = probe.find_precisions(broken, dict(os.environ))
     assert one["precision"] == "fp32"
     assert "NoSuchGame" in one["reason"]
     # Where not even the process comes about.
-    (one,) = probe.find_formats([config], {"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nowhere"})
+    (one,) = probe.find_precisions(
+        [config], {"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nowhere"}
+    )
     assert one["precision"] == "fp32"
     assert "its process ended with exit code" in one["reason"]

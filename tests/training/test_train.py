@@ -367,7 +367,7 @@ def test_finished_games_are_kept_in_monitor_csv(tmp_path, small_a2c):
     assert rows
     for row in rows:
         assert float(row["r"]) >= 0
-        # Emulator frames of a whole game: five balls, each of which takes some 25 steps to fall.
+        # Emulator frames of an episode: five balls, each of which takes some 25 steps to fall.
         assert 400 < int(row["l"]) <= 4 * 400 + 60
         assert int(row["step"]) <= 1600
 

@@ -1,1 +1,1 @@
-"""What the fast agents are made of: network, rollouts, losses and updates that never wait."""
+"""Components of the fast agents: network, rollouts, losses and updates that never wait."""

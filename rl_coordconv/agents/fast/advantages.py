@@ -10,7 +10,7 @@ from torch import Tensor
 def estimate_advantages(
     values: Tensor,
     rewards: Tensor,
-    goes_on: Tensor,
+    next_non_terminal: Tensor,
     last_values: Tensor,
     *,
     gamma: float,
@@ -21,7 +21,7 @@ def estimate_advantages(
     Args:
         values: (steps, n_envs).
         rewards: (steps, n_envs).
-        goes_on: (steps, n_envs), 1 where the step after it belongs to the same episode, else 0.
+        next_non_terminal: (steps, n_envs), 1 where the next step is of the same episode, else 0.
         last_values: (n_envs,), of the observations after the last step.
         gamma: discount.
         decay: gamma times lambda.
@@ -33,8 +33,8 @@ def estimate_advantages(
         Schulman et al. 2016 (arXiv 1506.02438); the operations and their order are SB3's.
     """
     next_values = torch.cat([values[1:], last_values.unsqueeze(0)])
-    deltas = rewards + gamma * next_values * goes_on - values
-    decays = decay * goes_on
+    deltas = rewards + gamma * next_values * next_non_terminal - values
+    decays = decay * next_non_terminal
     advantages = torch.empty_like(values)
     advantage = torch.zeros_like(last_values)
     for step in reversed(range(len(values))):

@@ -1,4 +1,4 @@
-"""Playing a rollout: decide, step, store, in stable-baselines3's order."""
+"""Collecting a rollout: act, step, store, in stable-baselines3's order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rl_coordconv.agents.fast.deciding import Decider, Decision
+from rl_coordconv.agents.fast.acting import PolicyOutput, RolloutActor
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.fast.uploads import ImageUpload
 from rl_coordconv.agents.fast.watching import only_watches
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Collector:
-    """Plays one rollout.
+    """Collects one rollout.
 
     After a callback that may have changed anything, everything is taken from where
     stable-baselines3 takes it: observations and actions from the arrays that the callback saw, the
-    policy as it is now. After callbacks that only watch, what is known already is not read again.
+    policy as it is now. After read-only callbacks, what is known already is not read again.
 
     Args:
         model: whose bookkeeping (observations, time steps, episodes) goes on.
@@ -42,8 +42,8 @@ class Collector:
         callback: BaseCallback,
     ) -> None:
         self.model, self.env, self.buffer, self.callback = model, env, buffer, callback
-        self.is_watched = only_watches(callback)
-        self.decider = Decider(model, is_watched=self.is_watched)
+        self.has_read_only_callbacks = only_watches(callback)
+        self.actor = RolloutActor(model, has_read_only_callbacks=self.has_read_only_callbacks)
         self.locals: dict[str, Any] = {
             "self": model,
             "env": env,
@@ -59,30 +59,30 @@ class Collector:
         """Play; return False if the callback ended the training."""
         self.locals["n_rollout_steps"] = n_steps
         for step in range(n_steps):
-            decision = self._decide(step)
-            host_actions = decision.actions.cpu().numpy()
-            if not self.finish(step, decision, host_actions, self.env.step(host_actions)):
+            output = self._act(step)
+            host_actions = output.actions.cpu().numpy()
+            if not self.finish(step, output, host_actions, self.env.step(host_actions)):
                 return False
         return True
 
-    def _decide(self, step: int) -> Decision:
+    def _act(self, step: int) -> PolicyOutput:
         observations = self.model._last_obs
         images = self.buffer.images(step)
-        if not self.is_watched:
+        if not self.has_read_only_callbacks:
             # The buffer is filled after the callback, which may look into it.
             images = torch.empty_like(images)
         seen = self._upload.put(observations, images)
         self.locals["obs_tensor"] = seen
-        return self.decider.decide(images, seen)
+        return self.actor.act(images, seen)
 
     def finish(
-        self, step: int, decision: Decision, host_actions: NDArray[np.int64], result: Any
+        self, step: int, output: PolicyOutput, host_actions: NDArray[np.int64], result: Any
     ) -> bool:
         """Let the callback see a step's outcome and store it; False if the callback ends it all.
 
         Args:
             step: of the rollout.
-            decision: for all environments.
+            output: the policy's, for all environments.
             host_actions: (n_envs,) what was sent to them.
             result: what their step returned.
         """
@@ -93,8 +93,8 @@ class Collector:
             "n_steps": step,
             "actions": host_actions,
             "clipped_actions": host_actions,
-            "values": decision.values,
-            "log_probs": decision.log_probs,
+            "values": output.values,
+            "log_probs": output.log_probs,
             "new_obs": new_obs,
             "rewards": rewards,
             "dones": dones,
@@ -105,30 +105,34 @@ class Collector:
             return False
         model._update_info_buffer(infos, dones)
         if np.any(dones):
-            rewards = self._add_value_of_the_rest(rewards, dones, infos)
-        self._store(step, decision, host_actions, rewards)
+            rewards = self._bootstrap_on_truncation(rewards, dones, infos)
+        self._store(step, output, host_actions, rewards)
         model._last_obs, model._last_episode_starts = new_obs, dones
         self.locals |= {"idx": self.env.num_envs - 1, "done": dones[-1]}
         return True
 
     def _store(
-        self, step: int, decision: Decision, host_actions: NDArray[np.int64], rewards: Any
+        self, step: int, output: PolicyOutput, host_actions: NDArray[np.int64], rewards: Any
     ) -> None:
         starts: Any = self.model._last_episode_starts
-        if self.is_watched:
-            self.buffer.put(step, *decision, rewards, starts)
+        if self.has_read_only_callbacks:
+            self.buffer.put(step, *output, rewards, starts)
             return
         self.buffer.add(
             self.model._last_obs,  # type: ignore[arg-type]
             host_actions.reshape(-1, 1),
             rewards,
             starts,
-            decision.values,
-            decision.log_probs,
+            output.values,
+            output.log_probs,
         )
 
-    def _add_value_of_the_rest(self, rewards: Any, dones: Any, infos: list[dict[str, Any]]) -> Any:
-        """Add what was still to come where a time limit, not the game, ended an episode.
+    def _bootstrap_on_truncation(
+        self, rewards: Any, dones: Any, infos: list[dict[str, Any]]
+    ) -> Any:
+        """Bootstrap on truncation: add the discounted value of the last observation to the reward.
+
+        This is done where a time limit, not the game, ended an episode.
 
         Returns:
             The same rewards, or a copy in float32 of such as cannot hold a fraction (which
@@ -137,24 +141,24 @@ class Collector:
         Source:
             stable-baselines3 2.9.2, common/on_policy_algorithm.py.
         """
-        cut_off = [
+        truncated = [
             index
             for index in np.flatnonzero(dones).tolist()
             if infos[index].get("terminal_observation") is not None
             and infos[index].get("TimeLimit.truncated", False)
         ]
-        if not cut_off:
+        if not truncated:
             return rewards
         if not np.issubdtype(rewards.dtype, np.floating):
             rewards = self.locals["rewards"] = rewards.astype(np.float32)
-        last = [infos[index]["terminal_observation"] for index in cut_off]
-        values = self.decider.values_at_ends(last)
-        rewards[cut_off] += self.model.gamma * values.cpu().numpy()
+        last = [infos[index]["terminal_observation"] for index in truncated]
+        values = self.actor.terminal_values(last)
+        rewards[truncated] += self.model.gamma * values.cpu().numpy()
         self.locals["terminal_obs"] = torch.as_tensor(last[-1], device=self.model.device)[None]
         self.locals["terminal_value"] = values[-1:]
         return rewards
 
-    def describe_end(self, last_values: Tensor) -> dict[str, Any]:
+    def final_locals(self, last_values: Tensor) -> dict[str, Any]:
         """Return the locals after the last step.
 
         Args:

@@ -1,9 +1,9 @@
-"""Functions of tensors recorded once and replayed as one CUDA graph.
+"""CUDA graphs: functions of tensors captured once and replayed as one.
 
 A GPU finishes NatureCNN's kernels faster than Python can start them; a graph starts all of them at
-once. Everything in it has its place in memory: inputs are copied into static buffers, outputs are
-found in theirs. What Python decided while it was recorded is decided for good, so whoever calls
-names all of that. Nothing random may happen inside: the numbers would be the same at every replay.
+once. Everything in it has a fixed address: inputs are copied into static buffers, outputs are
+found in theirs. What Python computed during the capture is baked in, so whoever calls names all
+of that. Nothing random may happen inside: the numbers would be the same at every replay.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor
 Outputs = tuple[Tensor, ...]
 Replay = Callable[[], object]
 Capture = Callable[[Callable[[], Outputs]], tuple[Replay, Outputs]]
-"""Records a function; returns what replays it, and the outputs that a replay overwrites."""
+"""Captures a function; returns what replays it, and the outputs that a replay overwrites."""
 
 _WARM_UPS = 3
 
 
 def capture_on(device: torch.device) -> Capture:
-    """Return what records functions on a CUDA device.
+    """Return what captures functions on a CUDA device.
 
     Source:
-        torch's notes on CUDA graphs: warm up on a side stream, then record.
+        torch's notes on CUDA graphs: warm up on a side stream, then capture.
     """
 
     def capture(function: Callable[[], Outputs]) -> tuple[Replay, Outputs]:
@@ -48,7 +48,7 @@ def capture_on(device: torch.device) -> Capture:
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _CapturedGraph:
     baked: Any
     inputs: Outputs
     replay: Replay
@@ -56,46 +56,48 @@ class _Recording:
 
 
 class Graphs:
-    """The recorded functions of one model.
+    """The CUDA graphs of one model.
 
     Args:
-        capture: records a function.
+        capture: captures a function.
     """
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
-        self._recordings: dict[Hashable, _Recording] = {}
+        self._captured: dict[Hashable, _CapturedGraph] = {}
 
     def call(
         self, name: str, function: Callable[..., Outputs], inputs: Sequence[Tensor], baked: Any
     ) -> Outputs:
-        """Replay a function, recording it first where that has not been done.
+        """Replay a function, capturing it first where that has not been done.
 
         Args:
             name: of the function.
             function: takes tensors and returns some. All else that it reads lies in tensors that
                 stay where they are, or is named in ``baked``.
             inputs: copied into the static buffers, which keep the shapes of the first call.
-            baked: what the recording holds for good, compared by equality: numbers, flags, the
-                parts of a network. Where it has changed, the function is recorded anew.
+            baked: the constants baked into the graph, compared by equality: numbers, flags, the
+                parts of a network. Where one has changed, the function is captured anew.
 
         Returns:
             Tensors that are valid until the next call of the same function.
         """
         key = (name, *((tuple(part.shape), part.dtype) for part in inputs))
-        recording = self._recordings.get(key)
-        if recording is None or recording.baked != baked:
-            self._recordings.pop(key, None)  # its memory goes first
-            recording = self._recordings[key] = self._record(function, inputs, baked)
-        for place, value in zip(recording.inputs, inputs, strict=True):
-            place.copy_(value, non_blocking=True)
-        recording.replay()
-        return recording.outputs
+        graph = self._captured.get(key)
+        if graph is None or graph.baked != baked:
+            self._captured.pop(key, None)  # its memory goes first
+            graph = self._captured[key] = self._capture_with(function, inputs, baked)
+        for buffer, value in zip(graph.inputs, inputs, strict=True):
+            buffer.copy_(value, non_blocking=True)
+        graph.replay()
+        return graph.outputs
 
-    def _record(
+    def _capture_with(
         self, function: Callable[..., Outputs], inputs: Sequence[Tensor], baked: Any
-    ) -> _Recording:
+    ) -> _CapturedGraph:
         # In the same layout: a function may depend on it.
-        places = tuple(part.detach().clone(memory_format=torch.preserve_format) for part in inputs)
-        replay, outputs = self._capture(lambda: function(*places))
-        return _Recording(baked, places, replay, outputs)
+        static_buffers = tuple(
+            part.detach().clone(memory_format=torch.preserve_format) for part in inputs
+        )
+        replay, outputs = self._capture(lambda: function(*static_buffers))
+        return _CapturedGraph(baked, static_buffers, replay, outputs)

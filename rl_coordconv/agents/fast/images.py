@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-class ConvolveImages(torch.autograd.Function):
+class Uint8Convolution(torch.autograd.Function):
     """A convolution straight from uint8 images, without padding.
 
     The images are converted on the way in and again for the gradient, and kept as uint8 in
@@ -40,13 +40,13 @@ class ConvolveImages(torch.autograd.Function):
         return None, *others, None
 
 
-class KnownConvolution(torch.autograd.Function):
-    """relu(convolution + map) whose outcome is known already: only the gradient is computed.
+class CachedConvolution(torch.autograd.Function):
+    """relu(convolution + map) whose output is cached: only the gradient is computed.
 
     Shape:
         images (N, channels, H, W) uint8 or of the weight's type, weight (out, channels, kernel,
-        kernel), bias (out,) or None, extra (1, out, H', W') or None, outcome (N, out, H', W'),
-        stride two integers -> outcome.
+        kernel), bias (out,) or None, extra (1, out, H', W') or None, output (N, out, H', W'),
+        stride two integers -> output.
     """
 
     @staticmethod
@@ -56,20 +56,20 @@ class KnownConvolution(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         extra: Tensor | None,
-        outcome: Tensor,
+        output: Tensor,
         stride: tuple[int, int],
     ) -> Tensor:
-        """Return the outcome."""
-        ctx.save_for_backward(images, weight, outcome)
+        """Return the output."""
+        ctx.save_for_backward(images, weight, output)
         ctx.stride, ctx.has_bias, ctx.has_extra = stride, bias is not None, extra is not None
-        return outcome.detach()
+        return output.detach()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of images (unless uint8), weight, bias and map."""
-        images, weight, outcome = ctx.saved_tensors
-        gradient = torch.ops.aten.threshold_backward(gradients[0], outcome, 0)
+        images, weight, output = ctx.saved_tensors
+        gradient = torch.ops.aten.threshold_backward(gradients[0], output, 0)
         needed = [ctx.needs_input_grad[0], True, ctx.has_bias]
         of_extra = _sum_over_batch(gradient) if ctx.has_extra else None
         return *_gradients(gradient, images, weight, ctx.stride, needed), of_extra, None, None
@@ -123,7 +123,7 @@ def relu_with_map(images: Tensor, extra: Tensor) -> Tensor:
     return flat.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
-class FlattenPlain(torch.autograd.Function):
+class FlattenChannelsLast(torch.autograd.Function):
     """Flatten channels-last images in the order of `nn.Flatten`; the gradient is channels-last too.
 
     Without this the gradient would arrive in another layout than the activations have, and every

@@ -1,4 +1,4 @@
-"""How the C library keeps the memory that a training frees and soon wants again."""
+"""glibc's malloc settings: memory that a training frees stays with the process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def keep_freed_memory() -> bool:
     Source:
         mallopt(3).
     """
-    if platform.libc_ver()[0] != "glibc" or _is_decided():
+    if platform.libc_ver()[0] != "glibc" or _is_configured():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     # Each of them alone leaves as many page faults as neither.
@@ -37,7 +37,7 @@ def keep_freed_memory() -> bool:
     return all(done)
 
 
-def _is_decided() -> bool:
+def _is_configured() -> bool:
     """Tell whether somebody chose by hand, or put another allocator in the C library's place."""
     settings = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "LD_PRELOAD")
     return "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or any(

@@ -10,24 +10,24 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
 from rl_coordconv.agents.fast.activations import Activations
-from rl_coordconv.agents.fast.bodies import MAX_PIXEL, Body, make_body
-from rl_coordconv.agents.fast.structure import Values, is_known
+from rl_coordconv.agents.fast.structure import ParameterSnapshot, is_pure
+from rl_coordconv.agents.fast.torsos import MAX_PIXEL, Torso, make_torso
 
 Heads = tuple[Tensor, Tensor]
 """Log-probabilities of all actions, (N, actions), and values, (N, 1)."""
-Evaluate = Callable[..., Heads]
-"""Takes images, (N, channels, H, W) uint8, and a list that the activations are appended to."""
+RolloutPolicy = Callable[..., Heads]
+"""Takes images, (N, channels, H, W) uint8, and a cache that the activations are appended to."""
 
 
 class FastNetwork:
-    """The policy's own modules, computed from uint8 images with the body in a chosen format.
+    """The policy's own modules, computed from uint8 images with the torso in a chosen precision.
 
     It holds no weights of its own and is cheap to make: make a new one rather than keep one that
     could miss a change of the policy.
 
     Args:
         policy: one that `why_not_fast` has nothing against.
-        dtype: of the body: float32 or bfloat16 (float64 for tests).
+        dtype: of the torso: float32 or bfloat16 (float64 for tests).
     """
 
     def __init__(self, policy: ActorCriticPolicy, dtype: torch.dtype) -> None:
@@ -38,53 +38,53 @@ class FastNetwork:
             extractors = [policy.features_extractor]
         else:
             extractors = [policy.pi_features_extractor, policy.vf_features_extractor]
-        self.bodies: list[Body] = [make_body(part, dtype, scale) for part in extractors]
+        self.torsos: list[Torso] = [make_torso(part, dtype, scale) for part in extractors]
 
     @property
-    def is_known(self) -> bool:
-        """Whether a sample's outcome depends on that sample alone, and a call has no effects."""
+    def is_pure(self) -> bool:
+        """Whether a sample's output depends on that sample alone and calls have no effects."""
         heads = (self._policy.mlp_extractor, self._policy.action_net, self._policy.value_net)
         extractors = (self._policy.pi_features_extractor, self._policy.vf_features_extractor)
-        return all(is_known(module) for module in (*heads, *extractors))
+        return all(is_pure(module) for module in (*heads, *extractors))
 
-    def values_now(self) -> Values:
-        """Return the numbers that what `frozen` returns will stand for."""
-        copied = [part for body in self.bodies for part in body.copied]
-        return Values(self._policy.parameters(), copied)
+    def parameter_snapshot(self) -> ParameterSnapshot:
+        """Return the numbers that a rollout policy made now will stand for."""
+        copied = [part for torso in self.torsos for part in torso.copied]
+        return ParameterSnapshot(self._policy.parameters(), copied)
 
     @property
-    def n_kept(self) -> int:
-        """How many activations can be kept and given; 0 if a body cannot do without computing."""
-        counts = [body.n_kept for body in self.bodies]
+    def n_cached(self) -> int:
+        """How many activations can be cached and given; 0 if a torso always computes."""
+        counts = [torso.n_cached for torso in self.torsos]
         return sum(counts) if all(counts) else 0
 
-    def __call__(self, images: Tensor, known: Activations | None = None) -> Heads:
+    def __call__(self, images: Tensor, cached: Activations | None = None) -> Heads:
         """Return log-probabilities and values, differentiable.
 
         Args:
             images: (N, channels, H, W) uint8.
-            known: the activations that the frozen network of the same weights has kept.
+            cached: the activations that the rollout policy of the same weights has cached.
         """
-        if known is None:
-            return self._heads([body(images) for body in self.bodies])
-        left = iter(known)
-        parts = [list(islice(left, body.n_kept)) for body in self.bodies]
+        if cached is None:
+            return self._heads([torso(images) for torso in self.torsos])
+        left = iter(cached)
+        parts = [list(islice(left, torso.n_cached)) for torso in self.torsos]
         return self._heads(
-            [body(images, part) for body, part in zip(self.bodies, parts, strict=True)]
+            [torso(images, part) for torso, part in zip(self.torsos, parts, strict=True)]
         )
 
-    def frozen(self) -> Evaluate:
-        """Return the same function for weights that stay as they are, without gradients.
+    def rollout_policy(self) -> RolloutPolicy:
+        """Return the same function for the weights of one rollout, without gradients.
 
-        It appends its activations to the list it is given, if any.
+        It appends its activations to the cache that it is given, if any.
         """
-        bodies = [body.frozen() for body in self.bodies]
+        torsos = [torso.for_rollout() for torso in self.torsos]
 
         @torch.no_grad()
-        def evaluate(images: Tensor, kept: Activations | None = None) -> Heads:
-            return self._heads([body(images, kept) for body in bodies])
+        def policy(images: Tensor, cache: Activations | None = None) -> Heads:
+            return self._heads([torso(images, cache) for torso in torsos])
 
-        return evaluate
+        return policy
 
     def _heads(self, features: list[Tensor]) -> Heads:
         policy = self._policy
@@ -105,7 +105,7 @@ def sample(log_probs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         log_probs: (N, actions).
-        noise: (N, actions), of the exponential distribution, see `Decider.draw_noise`.
+        noise: (N, actions), of the exponential distribution, see `RolloutActor.draw_noise`.
 
     Returns:
         The actions, (N,) int64, and their log-probabilities, (N,).

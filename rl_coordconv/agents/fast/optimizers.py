@@ -64,5 +64,5 @@ def _is_fusable(parameter: torch.Tensor) -> bool:
     gradient = parameter.grad
     if gradient is None:
         return True
-    # The kernel pairs numbers by their places in memory, whatever the strides say.
+    # The kernel pairs numbers by their offsets in memory, whatever the strides say.
     return gradient.dtype is parameter.dtype and gradient.stride() == parameter.stride()

@@ -1,4 +1,4 @@
-"""Playing a rollout with groups of environments: one is emulated while another is decided for."""
+"""Collecting a rollout in groups of environments: one steps while the policy acts for another."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rl_coordconv.agents.fast.acting import PolicyOutput
 from rl_coordconv.agents.fast.collecting import Collector
-from rl_coordconv.agents.fast.deciding import Decision
 from rl_coordconv.agents.fast.uploads import ImageUpload
 
 
 def may_pipeline(collector: Collector) -> bool:
-    """Tell whether a rollout can be played group by group.
+    """Tell whether a rollout can be collected group by group.
 
     Only where nobody can notice: the environment is an `AlternatingVecEnv` itself (what wraps it or
-    descends from it would be passed by), the callbacks only watch (they run while the next step is
-    on its way), and the network draws no random numbers.
+    descends from it would be passed by), the callbacks are read-only (they run while the next
+    step is on its way), and the network draws no random numbers.
     """
     env: Any = collector.env
     return (
         vars(type(env)).get("may_step_groups") is True
         and not {"step", "step_async", "step_wait"} & set(vars(env))
         and len(env.groups) > 1
-        and collector.is_watched
-        and collector.decider.is_known
+        and collector.has_read_only_callbacks
+        and collector.actor.is_pure
     )
 
 
 class PipelinedCollection:
-    """Plays one rollout, the groups in turn.
+    """Collects one rollout, the groups in turn.
 
     While one group is emulated, the next one's actions are computed and the step before is stored.
     A callback's `on_step` then runs while the next step is already on its way; where it ends the
@@ -52,7 +52,7 @@ class PipelinedCollection:
         self._observations = [np.asarray(self._model._last_obs)[part] for part in self._slices]
         self._results: list[Any] = [None] * len(self._groups)
         self._in_flight = [False] * len(self._groups)
-        self._decided: dict[int, list[tuple[Decision, NDArray[np.int64], Tensor]]] = {}
+        self._outputs: dict[int, list[tuple[PolicyOutput, NDArray[np.int64], Tensor]]] = {}
 
     def collect(self, n_steps: int) -> bool:
         """Play; return False if the callback ended the training."""
@@ -65,22 +65,22 @@ class PipelinedCollection:
     def _collect(self, n_steps: int) -> bool:
         self._collector.locals["n_rollout_steps"] = n_steps
         for step in range(n_steps):
-            noise = self._collector.decider.draw_noise()
+            noise = self._collector.actor.draw_noise()
             for index in range(len(self._groups)):
                 self._receive(index)
-                self._decide(index, step, noise)
+                self._act(index, step, noise)
             if step > 0 and not self._finish(step - 1):
                 return False
         return self._finish(n_steps - 1)
 
-    def _decide(self, index: int, step: int, noise: Tensor) -> None:
+    def _act(self, index: int, step: int, noise: Tensor) -> None:
         """Compute a group's actions from its observations and send them."""
         part = self._slices[index]
         images = self._buffer.images(step)[part]
         seen = self._uploads[index].put(self._observations[index], images)
-        decision = self._collector.decider.decide(images, seen, noise[part])
-        actions = decision.actions.cpu().numpy()
-        self._decided.setdefault(step, []).append((decision, actions, seen))
+        output = self._collector.actor.act(images, seen, noise[part])
+        actions = output.actions.cpu().numpy()
+        self._outputs.setdefault(step, []).append((output, actions, seen))
         self._groups[index].step_async(actions)
         self._in_flight[index] = True
 
@@ -100,10 +100,10 @@ class PipelinedCollection:
                 self._receive(index)
         result = self._env.join(self._results)
         self._results = [None] * len(self._groups)
-        decisions, actions, seen = zip(*self._decided.pop(step), strict=True)
-        decision = Decision(*(torch.cat(parts) for parts in zip(*decisions, strict=True)))
+        outputs, actions, seen = zip(*self._outputs.pop(step), strict=True)
+        output = PolicyOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
         self._collector.locals["obs_tensor"] = torch.cat(seen)
-        return self._collector.finish(step, decision, np.concatenate(actions), result)
+        return self._collector.finish(step, output, np.concatenate(actions), result)
 
     def _drain(self) -> None:
         """Bring every group to rest, whatever happened, so that nothing waits for ever."""

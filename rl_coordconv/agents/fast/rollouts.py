@@ -19,7 +19,7 @@ from rl_coordconv.agents.fast.activations import Activations, RolloutActivations
 from rl_coordconv.agents.fast.advantages import estimate_advantages
 from rl_coordconv.agents.fast.graphs import Graphs
 from rl_coordconv.agents.fast.stored_arrays import StoredArray
-from rl_coordconv.agents.fast.uploads import lay_channels_last
+from rl_coordconv.agents.fast.uploads import copy_channels_last
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         device: where the network is.
         gae_lambda: of generalised advantage estimation; 1 gives the plain advantage.
         gamma: discount.
-        n_envs: environments side by side.
+        n_envs: parallel environments.
     """
 
     observations = StoredArray()
@@ -78,7 +78,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self._is_allocated = self._is_shared = False
         self._flattened: dict[str, NDArray[Any]] = {}
         self.activations: RolloutActivations | None = None
-        """What the network computed from these images when it decided, if that was kept."""
+        """The activations for these images, cached when the policy acted, if they can be used."""
         self.graphs: Graphs | None = None
         """Replays the computation of returns and advantages, if set."""
         super().__init__(
@@ -144,7 +144,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
             self._put_flattened(name, array)
 
     def images(self, step: int) -> Tensor:
-        """Return the place of a step's images, (n_envs, channels, H, W), to be filled."""
+        """Return the tensor for a step's images, (n_envs, channels, H, W), to be filled."""
         return self._observations[step].permute(0, 3, 1, 2)
 
     def put(
@@ -156,7 +156,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         rewards: NDArray[Any],
         episode_starts: NDArray[Any],
     ) -> None:
-        """Store a step whose images are in their place already.
+        """Store a step whose images are in the buffer already.
 
         Args:
             step: of the rollout.
@@ -184,12 +184,12 @@ class DeviceRolloutBuffer(RolloutBuffer):
         log_prob: Tensor,
     ) -> None:
         """Store a step as stable-baselines3's own collection does."""
-        places = self.images(self.pos)
+        out = self.images(self.pos)
         given = torch.as_tensor(obs)
         if self.device.type == "cpu":
-            lay_channels_last(given, places)
+            copy_channels_last(given, out)
         else:
-            places.copy_(given)
+            out.copy_(given)
         actions = torch.as_tensor(action).reshape(self.n_envs)
         self.put(self.pos, actions, value, log_prob.flatten(), reward, episode_start)
 
@@ -274,8 +274,8 @@ class DeviceRolloutBuffer(RolloutBuffer):
             *(field.view(total).index_select(0, rows) for field in fields),
         )
 
-    def everything(self) -> Minibatch:
-        """Return all steps in the order in which they were decided; its images are no copy.
+    def full_batch(self) -> Minibatch:
+        """Return all steps as one batch, in the order of collection; its images are no copy.
 
         Draws from NumPy's generator what `minibatches` would, so that the same seed goes on alike.
         """
@@ -285,9 +285,9 @@ class DeviceRolloutBuffer(RolloutBuffer):
         return Minibatch(self._all_images(), *(field.view(total) for field in fields))
 
     def take_activations(self) -> Activations | None:
-        """Return, once, what the network has computed for `everything`; None if it is not known."""
-        kept, self.activations = self.activations, None
-        return None if kept is None else kept.joined(self._all_images())
+        """Return, once, the cached activations for `full_batch`; None if there are none."""
+        cached, self.activations = self.activations, None
+        return None if cached is None else cached.joined(self._all_images())
 
     def _all_images(self) -> Tensor:
         return self._observations.flatten(0, 1).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Which modules may be computed in other ways than by calling them, and whether they still may.
+"""Pure modules, which may be computed without calling them, and detection of changes to a policy.
 
 The fast path computes a network in its own way only where it knows, module by module, what the
 network computes: by the exact type, by the type's own methods, and by the absence of hooks. A
@@ -20,7 +20,7 @@ from rl_coordconv.extractors.impala import ResidualBlock, Stage
 from rl_coordconv.extractors.pooling import GlobalPool
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d
 
-_KNOWN: tuple[type[nn.Module], ...] = (
+_PURE: tuple[type[nn.Module], ...] = (
     *(nn.Linear, nn.Conv2d, CoordConv2d, ConstantConv2d),
     *(nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Identity),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, GlobalPool),
@@ -35,7 +35,7 @@ _METHODS = (
     *("__call__", "_call_impl", "__getattr__", "forward", "_conv_forward"),
     *("decompose", "make_extra_channels", "forward_actor", "forward_critic"),
 )
-_ORIGINALS = {cls: {name: getattr(cls, name, None) for name in _METHODS} for cls in _KNOWN}
+_ORIGINALS = {cls: {name: getattr(cls, name, None) for name in _METHODS} for cls in _PURE}
 """As they were when this file was imported, to notice who patches a class."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -46,7 +46,7 @@ def is_unmodified(module: nn.Module, *types: type[nn.Module]) -> bool:
 
     Args:
         module: any module.
-        *types: those that are allowed; none for all that are known.
+        *types: those that are allowed; none for all that are pure.
     """
     cls = type(module)
     originals = _ORIGINALS.get(cls)
@@ -57,8 +57,8 @@ def is_unmodified(module: nn.Module, *types: type[nn.Module]) -> bool:
     return not any(name in vars(module) for name in _METHODS) and not _count_hooks(module)
 
 
-def is_known(module: nn.Module) -> bool:
-    """Tell whether a module and all within it are deterministic and exactly what they seem."""
+def is_pure(module: nn.Module) -> bool:
+    """Tell whether a module is pure: with all within it deterministic and what its type says."""
     return all(is_unmodified(part) for part in module.modules())
 
 
@@ -74,8 +74,8 @@ def _count_hooks(module: nn.Module) -> int:
     return sum(len(state.get(name, ())) for name in _HOOKS)
 
 
-class Layout:
-    """What a policy consisted of at one moment: modules, hooks, places of parameters and buffers.
+class PolicyStructure:
+    """A policy's parts at one moment: modules, hooks, addresses of parameters and buffers.
 
     Two that are equal describe a policy in which nothing but numbers has changed. It keeps the
     modules alive, so that no other takes the identity of one of them.
@@ -94,7 +94,7 @@ class Layout:
         return self._read() == self._facts
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Layout) and self._facts == other._facts
+        return isinstance(other, PolicyStructure) and self._facts == other._facts
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -122,7 +122,7 @@ _COMPARED_WHOLE = 2**17
 _STRIDE = 389  # prime, so that it meets all rows and columns of a matrix in time
 
 
-class Values:
+class ParameterSnapshot:
     """The numbers in some parameters at one moment.
 
     Version counters tell of every change in place; who writes through ``.data``, as
@@ -131,7 +131,7 @@ class Values:
 
     Args:
         parameters: whose version counters are watched.
-        copied: those of them whose values a frozen network has copied.
+        copied: those of them whose values a rollout policy has copied.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Values:
         self._versions = self._read_versions()
         self._copied = [(_sample(one), _sample(one).clone()) for one in copied]
 
-    def are_current(self, *, compare: bool = True) -> bool:
+    def is_current(self, *, compare: bool = True) -> bool:
         """Tell whether they are still the same.
 
         Args:

@@ -1,4 +1,4 @@
-"""Torch's idle threads and the emulator's: who has the cores while the agent acts."""
+"""Inference threads: torch leaves the emulator its cores while the agent acts."""
 
 from __future__ import annotations
 

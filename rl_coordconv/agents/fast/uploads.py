@@ -1,4 +1,4 @@
-"""The way of the images from the environment to the network's device."""
+"""Host-to-device copies: the images' way from the environment to the network."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class ImageUpload:
         self._device = device
         self._staging = torch.empty(0, dtype=torch.uint8)
 
-    def put(self, observations: Any, places: Tensor) -> Tensor:
-        """Fill places with observations.
+    def put(self, observations: Any, out: Tensor) -> Tensor:
+        """Copy observations into a tensor of the rollout buffer.
 
         Args:
             observations: (n, channels, H, W) uint8, from the environments.
-            places: of the same shape on the device, stored channels-last.
+            out: of the same shape on the device, stored channels-last.
 
         Returns:
             The observations as a tensor on the device in their own layout, as stable-baselines3
@@ -38,9 +38,9 @@ class ImageUpload:
         tensor = torch.as_tensor(observations)
         if self._device.type == "cuda":
             tensor = self._send(tensor)
-            places.copy_(tensor)
+            out.copy_(tensor)
         else:
-            lay_channels_last(tensor, places)
+            copy_channels_last(tensor, out)
         return tensor
 
     def _send(self, tensor: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class ImageUpload:
         return self._staging.to(self._device, non_blocking=True)
 
 
-def lay_channels_last(images: Tensor, places: Tensor) -> None:
+def copy_channels_last(images: Tensor, out: Tensor) -> None:
     """Copy images on the CPU into a tensor that is stored channels-last.
 
     Four frames of a pixel are one integer of 32 bits there, the oldest in its lowest byte; put
@@ -60,12 +60,12 @@ def lay_channels_last(images: Tensor, places: Tensor) -> None:
 
     Args:
         images: (n, channels, H, W) uint8.
-        places: of the same shape.
+        out: of the same shape.
     """
     is_integer = images.shape[1] == FRAMES_IN_AN_INTEGER and sys.byteorder == "little"
-    pixels = places.permute(0, 2, 3, 1)
+    pixels = out.permute(0, 2, 3, 1)
     if not is_integer or images.dtype is not torch.uint8 or not pixels.is_contiguous():
-        places.copy_(images)
+        out.copy_(images)
         return
     frames = images.numpy()
     integers: NDArray[np.uint32] = pixels.numpy().view(np.uint32)[..., 0]

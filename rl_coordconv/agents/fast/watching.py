@@ -1,4 +1,4 @@
-"""Callbacks that only look: nothing has to be checked again after they have run."""
+"""Read-only callbacks: nothing has to be checked again after they have run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stable_baselines3.common.callbacks import (
     StopTrainingOnMaxEpisodes,
 )
 
-_WATCHERS = (CheckpointCallback, ProgressBarCallback, StopTrainingOnMaxEpisodes)
+_READ_ONLY = (CheckpointCallback, ProgressBarCallback, StopTrainingOnMaxEpisodes)
 
 
 def only_watches(callback: BaseCallback) -> bool:
-    """Tell whether a callback leaves policy, environment, buffer and its locals as they are.
+    """Tell whether a callback is read-only: changes no policy, environment, buffer or locals.
 
     Of stable-baselines3's own it is known. Another class says so by an attribute of its own,
     ``only_watches = True``, which its subclasses do not inherit.
@@ -34,4 +34,4 @@ def only_watches(callback: BaseCallback) -> bool:
         return inner is None or only_watches(inner)
     if cls is ConvertCallback:
         return callback.callback is None  # type: ignore[attr-defined]
-    return cls in _WATCHERS or vars(cls).get("only_watches") is True
+    return cls in _READ_ONLY or vars(cls).get("only_watches") is True

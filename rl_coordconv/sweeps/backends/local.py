@@ -1,4 +1,4 @@
-"""Training runs as processes of this machine."""
+"""The local launcher: runs are trained as processes of this machine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from typing import IO
 
+from rl_coordconv.runs import RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
 from rl_coordconv.sweeps.resources import Resources
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.runs import RunConfig, RunDirectory
-from rl_coordconv.runs.precision import Finding
 
 LOG = "worker.log"
 """What a run's processes have printed, in the run's directory."""
@@ -46,10 +46,10 @@ class LocalLauncher:
             environment["CUDA_VISIBLE_DEVICES"] = _name_of(gpu)
         return environment
 
-    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
-        """Find the number format of every arm on this machine."""
+    def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the precision of every arm on this machine."""
         data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
-        found = probe.find_formats(data, self._environment(0))
+        found = probe.find_precisions(data, self._environment(0))
         return [Finding(**finding) for finding in found]
 
     def describe(self) -> str:
@@ -112,7 +112,7 @@ def outcome_of(code: int) -> Outcome:
     if code == worker.BUSY:
         return Outcome("busy")
     if code == worker.DISK_FULL:
-        return Outcome("died", "the disk is full")
+        return Outcome("failed", "the disk is full")
     if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         return Outcome("stopped")
     if code < 0:
@@ -120,5 +120,5 @@ def outcome_of(code: int) -> Outcome:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return Outcome("died", f"the process was ended by {name}")
-    return Outcome("died", f"the process ended with exit code {code}")
+        return Outcome("failed", f"the process was ended by {name}")
+    return Outcome("failed", f"the process ended with exit code {code}")

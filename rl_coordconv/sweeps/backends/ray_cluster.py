@@ -1,4 +1,4 @@
-"""Training runs on a Ray cluster whose machines need not share any files.
+"""The Ray launcher: runs are trained on a cluster whose machines need not share any files.
 
 Each run is a Ray task that trains in a folder of its own machine and sends its files back as it
 goes: the small ones every few seconds, all of them after each checkpoint. What has arrived lies in
@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
+from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
 from rl_coordconv.sweeps.backends.local import LOG, outcome_of
 from rl_coordconv.sweeps.backends.sync_bundles import CHECKPOINTS, pack, unpack
 from rl_coordconv.sweeps.supervisor import Outcome
-from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
-from rl_coordconv.runs.precision import Finding
 
 _LOOK_SECONDS = 1.0
 _SMALL_SECONDS = 10.0
@@ -44,7 +44,7 @@ class RayLauncher:
 
     Raises:
         MissingExtraError: Ray is not installed.
-        InputError: no cluster at the address, or no room in it for a single run.
+        InputError: no cluster at the address, or no resources in it for a single run.
     """
 
     def __init__(
@@ -60,22 +60,22 @@ class RayLauncher:
         if self.jobs < 1:
             raise InputError(f"jobs {self.jobs} is not at least 1")
         self._threads = max(1, int(cpus))
-        self._sign = ray.remote(num_cpus=0)(_StopSign).remote()
-        # A task that Ray itself tried again would begin with the files of the first try.
+        self._stop_flag = ray.remote(num_cpus=0)(_StopFlag).remote()
+        # A task that Ray itself tried again would begin with the files of the first attempt.
         self._train = ray.remote(
             num_cpus=cpus, num_gpus=gpus, max_retries=0, num_returns="streaming"
         )(train_here)
 
     def start(self, run: RunDirectory, slot: int) -> RayJob:
         """Send a run to the cluster; Ray decides which machine trains it, and when."""
-        return RayJob(self._ray, self._train, self._sign, run, self._threads)
+        return RayJob(self._ray, self._train, self._stop_flag, run, self._threads)
 
-    def find_formats(self, configs: Sequence[RunConfig]) -> list[Finding]:
-        """Find the number format of every arm on every machine that a run fits on."""
+    def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
+        """Find the precision of every arm on every machine that a run fits on."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
-        task = self._ray.remote(num_cpus=0, num_gpus=self._needs["GPU"])(find_formats_here)
+        task = self._ray.remote(num_cpus=0, num_gpus=self._needs["GPU"])(find_precisions_here)
         answers = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -140,17 +140,17 @@ def _fitting_on(resources: Mapping[str, float], needs: Mapping[str, float]) -> i
     return min(counts, default=1)
 
 
-class _StopSign:
-    """Tells tasks that their run is to save and stop."""
+class _StopFlag:
+    """A flag by run: whether it is to save and stop."""
 
     def __init__(self) -> None:
         self._names: set[str] = set()
 
-    def put_up(self, name: str) -> None:
+    def set(self, name: str) -> None:
         """Ask a run to stop."""
         self._names.add(name)
 
-    def is_up(self, name: str) -> bool:
+    def is_set(self, name: str) -> bool:
         """Tell whether a run is to stop."""
         return name in self._names
 
@@ -158,9 +158,11 @@ class _StopSign:
 class RayJob:
     """A run that is being trained somewhere in the cluster."""
 
-    def __init__(self, ray: Any, train: Any, sign: Any, run: RunDirectory, threads: int) -> None:
-        self._ray, self._sign, self._run = ray, sign, run
-        # A key of its own: the sign of an earlier try of the same run may still be up.
+    def __init__(
+        self, ray: Any, train: Any, stop_flag: Any, run: RunDirectory, threads: int
+    ) -> None:
+        self._ray, self._stop_flag, self._run = ray, stop_flag, run
+        # A key of its own: the stop flag of an earlier attempt at this run may still be set.
         self._key = f"{run.path.name} {time.monotonic_ns()}"
         self._outcome: Outcome | None = None
         self._lock = ExitStack()
@@ -169,13 +171,13 @@ class RayJob:
         except RunBusyError:
             self._outcome = Outcome("busy")
             return
-        parcel = pack(run.path, whole=True)
-        self._stream = train.remote(parcel, run.path.name, self._key, sign, threads)
+        bundle = pack(run.path, whole=True)
+        self._stream = train.remote(bundle, run.path.name, self._key, stop_flag, threads)
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
         """Put what arrives in its place, until the run or its machine is gone."""
-        outcome = Outcome("died", "the task ended without a word")
+        outcome = Outcome("failed", "the task ended without a word")
         try:
             for reference in self._stream:
                 kind, content = self._ray.get(reference)
@@ -184,7 +186,7 @@ class RayJob:
                 else:
                     outcome = outcome_of(content)
         except Exception as error:  # whatever Ray or the disk says, the run is not lost
-            outcome = Outcome("died", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            outcome = Outcome("failed", f"{type(error).__name__}: {str(error).splitlines()[0]}")
         finally:
             self._lock.close()
             self._outcome = outcome
@@ -195,7 +197,7 @@ class RayJob:
 
     def terminate(self) -> None:
         """Ask it to save, send its files and stop."""
-        self._sign.put_up.remote(self._key)
+        self._stop_flag.set.remote(self._key)
 
     def kill(self) -> None:
         """End it at once."""
@@ -204,27 +206,27 @@ class RayJob:
 
 
 def train_here(
-    parcel: bytes, name: str, key: str, sign: Any, threads: int
+    bundle: bytes, name: str, key: str, stop_flag: Any, threads: int
 ) -> Iterator[tuple[str, Any]]:
     """Train a run on the machine that Ray chose, and yield its files as they come about.
 
     Args:
-        parcel: the run's directory so far.
+        bundle: the run's directory so far.
         name: of the run's directory.
-        key: under which the sign knows this try.
-        sign: a `_StopSign`.
+        key: of this attempt in the stop flag.
+        stop_flag: a `_StopFlag`.
         threads: of torch and of the emulator.
 
     Yields:
-        ``("files", parcel)`` again and again, at last ``("exit", exit code)``.
+        ``("files", bundle)`` again and again, at last ``("exit", exit code)``.
     """
     with tempfile.TemporaryDirectory(prefix="rl-coordconv-") as folder:
         run = Path(folder) / name
         (run / CHECKPOINTS).mkdir(parents=True)
-        unpack(parcel, run)
+        unpack(bundle, run)
         process = _start(run, threads)
         try:
-            yield from _watch(process, run, key, sign)
+            yield from _watch(process, run, key, stop_flag)
             yield "files", pack(run, whole=True)
             yield "exit", process.returncode
         finally:
@@ -232,9 +234,9 @@ def train_here(
             process.wait()
 
 
-def find_formats_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
-    """Find the number format of some runs on the machine that Ray chose; plain data both ways."""
-    return probe.find_formats(configs, worker.environment(threads))
+def find_precisions_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    """Find the precision of some runs on the machine that Ray chose; plain data both ways."""
+    return probe.find_precisions(configs, worker.environment(threads))
 
 
 def _start(run: Path, threads: int) -> subprocess.Popen[bytes]:
@@ -244,12 +246,12 @@ def _start(run: Path, threads: int) -> subprocess.Popen[bytes]:
 
 
 def _watch(
-    process: subprocess.Popen[bytes], run: Path, key: str, sign: Any
+    process: subprocess.Popen[bytes], run: Path, key: str, stop_flag: Any
 ) -> Iterator[tuple[str, bytes]]:
     sent, sent_at, is_asked = _checkpoints(run), time.monotonic(), False
     while process.poll() is None:
         time.sleep(_LOOK_SECONDS)
-        if not is_asked and _is_up(sign, key):
+        if not is_asked and _is_set(stop_flag, key):
             process.send_signal(signal.SIGTERM)
             is_asked = True
         now = _checkpoints(run)
@@ -266,10 +268,10 @@ def _checkpoints(run: Path) -> set[str]:
     return {name for name in names if not name.startswith(".")}
 
 
-def _is_up(sign: Any, key: str) -> bool:
+def _is_set(stop_flag: Any, key: str) -> bool:
     import ray
 
     try:
-        return bool(ray.get(sign.is_up.remote(key), timeout=5))
-    except Exception:  # the sign's machine is gone, or slow: then nobody asks
+        return bool(ray.get(stop_flag.is_set.remote(key), timeout=5))
+    except Exception:  # the flag's machine is gone, or slow: then nobody asks
         return False

@@ -1,4 +1,4 @@
-"""A run's directory on its way between machines that share no files."""
+"""Sync bundles: a run's files, packed for machines that share no file system."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EVENTS = "events.out.tfevents"
 
 
 def pack(run: Path, *, whole: bool) -> bytes:
-    """Pack a run's files; those that are just being written are left out.
+    """Pack a run's files into a sync bundle; those that are just being written are left out.
 
     Args:
         run: the run's directory.
@@ -47,19 +47,19 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     archive.addfile(member, io.BytesIO(content))
 
 
-def unpack(parcel: bytes, run: Path) -> None:
-    """Put packed files in the place of a run's; each file and each checkpoint in one step.
+def unpack(bundle: bytes, run: Path) -> None:
+    """Put a sync bundle's files in the place of a run's; each file and checkpoint in one step.
 
     The status comes last: what it tells is there by then, also after a power cut.
 
     Args:
-        parcel: from `pack`.
+        bundle: from `pack`.
         run: the run's directory, which exists.
     """
     # In the same directory, because a rename is atomic only within one file system.
-    folder = Path(tempfile.mkdtemp(dir=run, prefix=".parcel."))
+    folder = Path(tempfile.mkdtemp(dir=run, prefix=".sync-bundle."))
     try:
-        with tarfile.open(fileobj=io.BytesIO(parcel), mode="r:gz") as archive:
+        with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
             archive.extractall(folder, filter="data")
         if (folder / CHECKPOINTS).is_dir():
             _replace_checkpoints(folder / CHECKPOINTS, run / CHECKPOINTS)

@@ -1,4 +1,4 @@
-"""Boxes: anchors, how they are moved, how much they overlap, which of them are kept.
+"""Boxes: anchors, box deltas, intersection over union, non-maximum suppression.
 
 A box is (y, x, height, width): its centre and its sides, in pixels, as the released code's
 ``model_builder_faster_rcnn.py`` has them.
@@ -29,14 +29,14 @@ def make_anchors() -> Tensor:
     return torch.cat((places, sides.expand(len(grid), -1, -1)), dim=-1).reshape(-1, 4)
 
 
-def move(boxes: Tensor, moves: Tensor) -> Tensor:
-    """Move boxes, (..., 4): the centre by parts of the sides, the sides by factors exp(move)."""
-    centers = boxes[..., :2] + moves[..., :2] * boxes[..., 2:]
-    return torch.cat((centers, boxes[..., 2:] * moves[..., 2:].exp()), dim=-1)
+def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
+    """Apply box deltas, (..., 4): parts of the sides to the centres, factors exp to the sides."""
+    centers = boxes[..., :2] + deltas[..., :2] * boxes[..., 2:]
+    return torch.cat((centers, boxes[..., 2:] * deltas[..., 2:].exp()), dim=-1)
 
 
-def moves_between(before: Tensor, after: Tensor) -> Tensor:
-    """Return the moves, (..., 4), that make of one box the other; the inverse of `move`."""
+def deltas_between(before: Tensor, after: Tensor) -> Tensor:
+    """Return the deltas, (..., 4), from one box to the other; the inverse of `apply_deltas`."""
     centers = (after[..., :2] - before[..., :2]) / before[..., 2:]
     return torch.cat((centers, (after[..., 2:] / before[..., 2:]).log()), dim=-1)
 

@@ -15,9 +15,10 @@ from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.digits.data import CLASSES, Digits, load_digits
 from rl_coordconv.tasks.digits.layers import Coordinates, draw_digit_weights_, layer_of
 from rl_coordconv.tasks.fitting import FitRecipe, Problem, Samples, fit
+from rl_coordconv.tasks.recipe import DEFAULT, Results
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.results import fit_results
-from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
+from rl_coordconv.tasks.task import Metric, Task
 
 
 class DigitsRecipe(FitRecipe):

@@ -24,8 +24,9 @@ from rl_coordconv.tasks.digits.layers import Coordinates
 from rl_coordconv.tasks.digits.sampling import detection_loss
 from rl_coordconv.tasks.digits.scattered import SEEN, Fields, scatter
 from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.recipe import DEFAULT, Recipe, Results
 from rl_coordconv.tasks.recording import Recorder
-from rl_coordconv.tasks.task import DEFAULT, Metric, Recipe, Results, Task
+from rl_coordconv.tasks.task import Metric, Task
 
 NMS_THRESHOLD, MOST_PROPOSALS = 0.8, 10
 _TRAIN_SEED, _TEST_SEED = 1, 2
@@ -64,8 +65,8 @@ def proposals(detector: Detector, images: Tensor) -> list[Tensor]:
         detector: the network.
         images: (N, 1, 64, 64).
     """
-    moves, scores = detector(images)
-    boxes = clip(detector.boxes(moves), SEEN).cpu()
+    deltas, scores = detector(images)
+    boxes = clip(detector.boxes(deltas), SEEN).cpu()
     digit = torch.softmax(scores, dim=-1)[..., 0].cpu()
     kept = [
         suppress(*pair, NMS_THRESHOLD, MOST_PROPOSALS) for pair in zip(boxes, digit, strict=True)

@@ -8,19 +8,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rl_coordconv.tasks.digits.boxes import N_ANCHORS, make_anchors, move
+from rl_coordconv.tasks.digits.boxes import N_ANCHORS, apply_deltas, make_anchors
 from rl_coordconv.tasks.digits.layers import Coordinates, draw_digit_weights_, layer_of
 
 
 class Detector(nn.Module):
-    """Propose boxes: where each anchor should be moved to, and whether a digit is there.
+    """A region-proposal network: box deltas and a score for each anchor.
 
     Coordinates come in at three places: the image, the features' first convolution, and the last
-    convolution of the box mover; none in the scorer.
+    convolution of the box regression (``mover``); none in the scorer.
 
     Shape:
-        (N, 1, 64, 64) -> moves (N, 1521, 4) and scores (N, 1521, 2); score 0 is for a digit, 1 for
-        none.
+        (N, 1, 64, 64) -> deltas (N, 1521, 4) and scores (N, 1521, 2); score 0 is for a digit, 1
+        for none.
 
     Args:
         model: ``conv``, ``coordconv`` or ``placebo``.
@@ -33,6 +33,7 @@ class Detector(nn.Module):
     def __init__(self, model: str, width: int = 32, coordinates: Coordinates = "plain") -> None:
         super().__init__()
         layer = layer_of(model, coordinates)
+        # These names are keys in saved models.
         self.body = nn.Sequential(
             layer(1, width, 5),
             nn.ReLU(inplace=True),
@@ -56,14 +57,15 @@ class Detector(nn.Module):
         nn.init.zeros_(last.weight)  # every anchor begins where it is
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the moves and the scores of all anchors."""
+        """Return the box deltas and the scores of all anchors."""
         features = self.body(images)
         return _by_anchor(self.mover(features), 4), _by_anchor(self.scorer(features), 2)
 
-    def boxes(self, moves: Tensor) -> Tensor:
-        """Return the anchors after moves, (N, 1521, 4)."""
-        # The exponential of a stray move must not become infinite.
-        return move(self.anchors, torch.cat((moves[..., :2], moves[..., 2:].clamp(-4, 4)), dim=-1))
+    def boxes(self, deltas: Tensor) -> Tensor:
+        """Return the anchors after the box deltas, (N, 1521, 4)."""
+        # The exponential of a stray delta must not become infinite.
+        clamped = torch.cat((deltas[..., :2], deltas[..., 2:].clamp(-4, 4)), dim=-1)
+        return apply_deltas(self.anchors, clamped)
 
 
 def _by_anchor(maps: Tensor, numbers: int) -> Tensor:

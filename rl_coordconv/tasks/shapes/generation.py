@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.recipe import DEFAULT, LARGEST, Recipe, Results
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.shapes.data import Scene
 from rl_coordconv.tasks.shapes.figures import draw_generation
@@ -27,7 +28,7 @@ from rl_coordconv.tasks.shapes.networks import (
     draw_noise,
 )
 from rl_coordconv.tasks.shapes.positions import find_objects, spread
-from rl_coordconv.tasks.task import DEFAULT, LARGEST, Metric, Recipe, Results, Task
+from rl_coordconv.tasks.task import Metric, Task
 
 _TEST_SEED = 2**31
 _BETAS = (0.5, 0.999)
@@ -87,8 +88,8 @@ def make_networks(model: str, recipe: GenerationRecipe) -> tuple[nn.Module, nn.M
     return generator(recipe.side, recipe.width), discriminator
 
 
-class Duel:
-    """Generator against discriminator.
+class Gan:
+    """A generative adversarial network (GAN): generator and discriminator, trained in turn.
 
     Args:
         generator: makes images of noise.
@@ -106,28 +107,28 @@ class Duel:
     ) -> None:
         self.generator, self.discriminator = generator.to(device), discriminator.to(device)
         self._device = device
-        self._generators = torch.optim.Adam(
+        self._generator_optimizer = torch.optim.Adam(
             generator.parameters(), lr=recipe.learning_rate, betas=_BETAS
         )
-        self._discriminators = torch.optim.Adam(
+        self._discriminator_optimizer = torch.optim.Adam(
             discriminator.parameters(), lr=recipe.discriminator_learning_rate, betas=_BETAS
         )
 
     def step(self, real: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Update both on a batch of real images; return the discriminator's and the other loss."""
+        """Update both on a batch of real images; return discriminator and generator loss."""
         real = real.to(self._device)
         fake = self.generator(draw_noise(len(real), draw).to(self._device))
-        judged = self.discriminator(real), self.discriminator(fake.detach())
-        ones, zeros = torch.ones_like(judged[0]), torch.zeros_like(judged[0])
-        told_apart = cross_entropy(judged[0], ones) + cross_entropy(judged[1], zeros)
-        self._discriminators.zero_grad()
-        told_apart.backward()
-        self._discriminators.step()
-        deceived = cross_entropy(self.discriminator(fake), ones)
-        self._generators.zero_grad()
-        deceived.backward()
-        self._generators.step()
-        return told_apart.detach(), deceived.detach()
+        logits = self.discriminator(real), self.discriminator(fake.detach())
+        ones, zeros = torch.ones_like(logits[0]), torch.zeros_like(logits[0])
+        discriminator_loss = cross_entropy(logits[0], ones) + cross_entropy(logits[1], zeros)
+        self._discriminator_optimizer.zero_grad()
+        discriminator_loss.backward()
+        self._discriminator_optimizer.step()
+        generator_loss = cross_entropy(self.discriminator(fake), ones)
+        self._generator_optimizer.zero_grad()
+        generator_loss.backward()
+        self._generator_optimizer.step()
+        return discriminator_loss.detach(), generator_loss.detach()
 
     @torch.no_grad()
     def generate(self, count: int, draw: torch.Generator) -> Tensor:
@@ -155,27 +156,30 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     assert isinstance(recipe, GenerationRecipe)
     scene, draw = Scene(recipe.side), torch.Generator().manual_seed(config.seed)
     networks = make_networks(config.model, recipe)
-    duel = Duel(*networks, recipe, recorder.device)
+    gan = Gan(*networks, recipe, recorder.device)
     steps, began = 0, time.perf_counter()
     for epoch in range(1, recipe.epochs + 1):
         losses = []
         for _ in range(recipe.train_images // recipe.batch_size):
-            losses.append(torch.stack(duel.step(scene.sample(recipe.batch_size, draw), draw)))
+            losses.append(torch.stack(gan.step(scene.sample(recipe.batch_size, draw), draw)))
             steps += 1
-        told_apart, deceived = torch.stack(losses).mean(dim=0).tolist()
+        discriminator_loss, generator_loss = torch.stack(losses).mean(dim=0).tolist()
         test = torch.Generator().manual_seed(_TEST_SEED)
-        measured = measure(duel.generate(recipe.samples, test), scene)
+        measured = measure(gan.generate(recipe.samples, test), scene)
         tags = {f"test/{name}": value for name, value in measured.items()}
-        losses_by_tag = {"train/discriminator_loss": told_apart, "train/generator_loss": deceived}
+        losses_by_tag = {
+            "train/discriminator_loss": discriminator_loss,
+            "train/generator_loss": generator_loss,
+        }
         recorder.log(steps, losses_by_tag | tags)
         recorder.show(
             epoch / recipe.epochs, "spread {spread:.1f}, found {found:.0%}".format(**measured)
         )
     seconds = time.perf_counter() - began
     test = torch.Generator().manual_seed(_TEST_SEED)
-    images, real = duel.generate(recipe.samples, test), scene.sample(recipe.samples, test)
+    images, real = gan.generate(recipe.samples, test), scene.sample(recipe.samples, test)
     recorder.figure("generated.png", lambda figure: draw_generation(figure, images, real, scene))
-    state = duel.generator.state_dict()
+    state = gan.generator.state_dict()
     save_file({name: value.cpu() for name, value in state.items()}, recorder.directory.model_file)
     measured, reference = measure(images, scene), measure(real, scene)
     return {
@@ -183,7 +187,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
         "test_spread": measured["spread"],
         "spread_of_real_images": reference["spread"],
         "relative_spread": measured["spread"] / reference["spread"],
-        "parameters": count_parameters(duel.generator),
+        "parameters": count_parameters(gan.generator),
         "epochs": recipe.epochs,
         "train_seconds": round(seconds, 2),
     }

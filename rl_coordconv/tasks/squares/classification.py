@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.fitting import Problem, Samples, fit
+from rl_coordconv.tasks.recipe import DEFAULT, Results
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import SPLITS, pixel_indices, split_positions
@@ -23,7 +24,7 @@ from rl_coordconv.tasks.squares.networks import (
     begin_with_differences_,
 )
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
-from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
+from rl_coordconv.tasks.task import Metric, Task
 
 _COORDCONV = {
     DEFAULT: SquaresRecipe(

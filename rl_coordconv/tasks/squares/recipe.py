@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rl_coordconv.tasks.fitting import FitRecipe
-from rl_coordconv.tasks.task import LARGEST
+from rl_coordconv.tasks.recipe import LARGEST
 
 
 class SquaresRecipe(FitRecipe):

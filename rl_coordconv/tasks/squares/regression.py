@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.config import TaskConfig
 from rl_coordconv.tasks.fitting import Problem, Samples, fit
+from rl_coordconv.tasks.recipe import DEFAULT, Results
 from rl_coordconv.tasks.recording import Recorder
 from rl_coordconv.tasks.results import fit_results
 from rl_coordconv.tasks.squares.canvas import SIDE, SPLITS, onehot_images, split_positions
@@ -24,7 +25,7 @@ from rl_coordconv.tasks.squares.networks import (
     PooledConvRegressor,
 )
 from rl_coordconv.tasks.squares.recipe import SquaresRecipe
-from rl_coordconv.tasks.task import DEFAULT, Metric, Results, Task
+from rl_coordconv.tasks.task import Metric, Task
 
 SOLVED_PIXELS = 1.0
 """A mean distance below a pixel counts as solved."""

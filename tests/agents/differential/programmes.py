@@ -116,13 +116,15 @@ class Reacting(BaseCallback):
         self.counts[hook] += 1
         place = f"{hook} {self.counts[hook]}"
         self.look(place)
-        goes_on = True
+        continue_training = True
         for where, number, act in self.programme.reactions:
             if (where, number) == (hook, self.counts[hook]):
                 # At the beginning the locals are those of `learn`.
                 seen = self.locals if "rewards" in self.locals else {}
-                goes_on = act(self.model, seen, self.kept) is not False and goes_on
-        return goes_on
+                continue_training = (
+                    act(self.model, seen, self.kept) is not False and continue_training
+                )
+        return continue_training
 
     def look(self, place):
         model, trace = self.model, self.trace

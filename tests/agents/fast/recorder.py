@@ -1,7 +1,7 @@
 """CUDA graphs' rules on the CPU: what was recorded is done again on the same memory, and no more.
 
 A recording holds the operations that reached torch's dispatcher with the very tensors they touched.
-A replay runs those, so that whatever Python decided while it was recorded is decided for good;
+A replay runs those, so that whatever Python computed while it was recorded is baked in;
 memory that is replaced is read no more; and what would wait for a GPU, or draw the same random
 numbers at every replay, is refused.
 """

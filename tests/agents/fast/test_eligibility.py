@@ -10,8 +10,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
 from rl_coordconv.agents import A2C, PPO
-from rl_coordconv.agents.fast.bodies import GenericBody, NatureBody
 from rl_coordconv.agents.fast.eligibility import why_not_fast
+from rl_coordconv.agents.fast.torsos import GenericTorso, NatureTorso
 from rl_coordconv.extractors import extractor_policy_kwargs
 
 SMALL = {A2C: {"n_steps": 5}, PPO: {"n_steps": 8, "batch_size": 16, "n_epochs": 1}}
@@ -111,7 +111,7 @@ def fit(policy):
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("cls", [A2C, PPO])
-def test_a_changed_network_decides_and_learns_as_the_policy_itself(cls, change):
+def test_a_changed_network_acts_and_learns_as_the_policy_itself(cls, change):
     model = build(cls)
     change(model.policy)
     fit(model.policy)
@@ -133,10 +133,10 @@ def test_a_changed_network_decides_and_learns_as_the_policy_itself(cls, change):
 
 def test_a_class_that_is_patched_is_called(monkeypatch):
     model = build()
-    assert isinstance(model._network().bodies[0], NatureBody)
+    assert isinstance(model._network().torsos[0], NatureTorso)
     original = nn.Conv2d.forward
     monkeypatch.setattr(nn.Conv2d, "forward", lambda self, images: 2 * original(self, images))
-    assert isinstance(model._network().bodies[0], GenericBody)
+    assert isinstance(model._network().torsos[0], GenericTorso)
     monkeypatch.undo()
     monkeypatch.setattr(ActorCriticPolicy, "predict_values", lambda self, obs: None)
     assert model.slow_reason == "ActorCriticCnnPolicy has its own predict_values()"

@@ -1,4 +1,4 @@
-"""What is recorded and replayed on a GPU, run here through a recorder with a graph's rules."""
+"""What is captured and replayed on a GPU, run here through a recorder with a graph's rules."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from rl_coordconv.extractors import CoordConvCNN, extractor_policy_kwargs
 from rl_coordconv.layers.conv import ExtraChannelConv2d
 
 SMALL = {A2C: {"n_steps": 5}, PPO: {"n_steps": 16, "batch_size": 24, "n_epochs": 2}}
-ALL = {"decide", "advantages", "gradients"}
+ALL = {"act", "advantages", "gradients"}
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 
@@ -39,7 +39,7 @@ def weights(model):
 
 
 def names(model):
-    return {key[0] for key in model._graphs._recordings}
+    return {key[0] for key in model._graphs._captured}
 
 
 def train_both(cls, steps=128, callback=lambda: None, **options):
@@ -64,7 +64,7 @@ def train_both(cls, steps=128, callback=lambda: None, **options):
     ["cnn", "coordconv", "coordconv-all", "placebo", "impala", "impala-coordconv"],
 )
 @pytest.mark.parametrize("cls", [A2C, PPO])
-def test_recorded_it_trains_the_same_weights(cls, extractor, shared):
+def test_captured_it_trains_the_same_weights(cls, extractor, shared):
     """Also with a last, shorter minibatch."""
     small = {"n_steps": 5, "batch_size": 12} if cls is PPO else {}
     recorded = train_both(cls, 40, extractor=extractor, shared=shared, **small)
@@ -86,7 +86,7 @@ def test_ppos_options_and_schedules_follow(options):
 
 
 class Changing(BaseCallback):
-    """Changes something before every update; a recording would have it baked in."""
+    """Changes something before every update; a graph would have it baked in."""
 
     def __init__(self, change):
         super().__init__()
@@ -159,7 +159,7 @@ def test_what_changes_between_updates_is_not_baked_in(cls, change):
     train_both(cls, 60 if cls is A2C else 128, callback=lambda: Changing(change))
 
 
-def test_another_policy_is_another_recording():
+def test_another_policy_is_another_graph():
     models = []
     for cuda_graphs in (False, True):
         model = build(A2C, cuda_graphs=cuda_graphs)
@@ -195,7 +195,7 @@ class Dropping(CoordConvCNN):
         self.linear.append(nn.Dropout(0.2))
 
 
-def test_a_network_with_random_numbers_of_its_own_is_not_recorded():
+def test_a_network_with_random_numbers_of_its_own_is_not_captured():
     results = []
     for cuda_graphs in (False, True):
         kwargs = {"features_extractor_class": Dropping, "net_arch": []}
@@ -232,7 +232,7 @@ def test_what_a_callback_is_shown_is_not_overwritten_by_the_next_replay():
     assert all(torch.equal(now, then) for now, then in callback.kept)
 
 
-def test_without_a_gpu_there_is_nothing_to_record(monkeypatch):
+def test_without_a_gpu_there_is_nothing_to_capture(monkeypatch):
     monkeypatch.undo()
     model = build(A2C, cuda_graphs=True)
     model.learn(20)
@@ -246,7 +246,7 @@ def test_the_recorder_repeats_operations_on_the_same_memory_and_nothing_else():
     factor = [2.0]
     given, bias = torch.ones(3), torch.zeros(3)
     replay, (output,) = capture(lambda: (given * factor[0] + bias,))
-    factor[0] = 100.0  # decided in Python, so baked in
+    factor[0] = 100.0  # read by Python, so baked in
     given.fill_(5)
     bias.add_(1)
     replay()
@@ -266,7 +266,7 @@ def test_the_recorder_refuses_what_a_graph_cannot_hold(function):
         function(torch.ones(4))
 
 
-def test_inputs_are_copied_into_place_and_other_facts_are_recorded_anew():
+def test_inputs_are_copied_into_static_buffers_and_other_constants_are_captured_anew():
     graphs = Graphs(capture)
     recorded = []
 
@@ -282,7 +282,7 @@ def test_inputs_are_copied_into_place_and_other_facts_are_recorded_anew():
     assert first.tolist() == [10.0] * 3
     assert len(recorded) == times
     graphs.call("scale", scale, (torch.ones(4),), "a")
-    assert len(graphs._recordings) == 2
+    assert len(graphs._captured) == 2
     graphs.call("scale", scale, (torch.ones(4),), "b")
-    assert len(graphs._recordings) == 2
+    assert len(graphs._captured) == 2
     assert len(recorded) == 3 * times

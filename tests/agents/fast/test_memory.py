@@ -10,7 +10,7 @@ import pytest
 from images_env import make_blinking
 
 from rl_coordconv.agents import A2C, PPO
-from rl_coordconv.agents.fast.deciding import Decider
+from rl_coordconv.agents.fast.acting import RolloutActor
 from rl_coordconv.agents.fast.network import FastNetwork
 
 COUNT = """
@@ -43,9 +43,9 @@ def test_large_blocks_are_not_fetched_again(settings, kept):
     assert int(faults) < 6_000 or kept == "False"
 
 
-@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("continue_training", [True, False])
 @pytest.mark.parametrize("cls", [A2C, PPO])
-def test_rollouts_leave_nothing_to_the_garbage_collector(cls, goes_on):
+def test_rollouts_leave_nothing_to_the_garbage_collector(cls, continue_training):
     """Each holds copies of the weights: uncollected, they came to 100 MiB."""
     env = make_blinking()
     model = cls("CnnPolicy", env, n_steps=16, device="cpu", precision="fp32")
@@ -53,9 +53,9 @@ def test_rollouts_leave_nothing_to_the_garbage_collector(cls, goes_on):
     gc.collect()
     gc.disable()
     try:
-        model.learn(3 * 16 * env.num_envs, callback=lambda *_: goes_on)
+        model.learn(3 * 16 * env.num_envs, callback=lambda *_: continue_training)
         left = [type(each).__name__ for each in gc.get_objects()
-                if type(each) in (Decider, FastNetwork)]  # fmt: skip
+                if type(each) in (RolloutActor, FastNetwork)]  # fmt: skip
     finally:
         gc.enable()
     assert left == []

@@ -123,13 +123,13 @@ def test_minibatches_are_the_same_with_whole_numbers_for_actions():
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_everything_is_the_minibatch_unshuffled_and_draws_as_much():
+def test_the_full_batch_is_the_minibatch_unshuffled_and_draws_as_much():
     buffer = fill(DeviceRolloutBuffer)
     np.random.seed(3)
     shuffled = next(buffer.minibatches())
     after = np.random.random()
     np.random.seed(3)
-    straight = buffer.everything()
+    straight = buffer.full_batch()
     assert np.random.random() == after
     np.random.seed(3)
     env, step = np.divmod(np.random.permutation(STEPS * ENVS), STEPS)
@@ -138,7 +138,7 @@ def test_everything_is_the_minibatch_unshuffled_and_draws_as_much():
 
 
 class Known:
-    """Activations that are known for every image."""
+    """Activations that are cached for every image."""
 
     def joined(self, images):
         return [torch.zeros(len(images), 1)]
@@ -154,10 +154,10 @@ def test_other_images_have_no_activations(change):
         assert buffer.observations.shape == (STEPS, ENVS, *SPACE.shape)
     elif change == "assign":
         buffer.observations = np.zeros_like(buffer.observations)
-    known = buffer.take_activations()
-    assert (known is None) is (change is not None)
+    cached = buffer.take_activations()
+    assert (cached is None) is (change is not None)
     if change is None:
-        assert len(known[0]) == STEPS * ENVS
+        assert len(cached[0]) == STEPS * ENVS
         assert buffer.take_activations() is None  # once
 
 

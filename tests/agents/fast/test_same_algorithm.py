@@ -172,14 +172,14 @@ def test_weights_changed_between_rollout_and_update_are_the_ones_learnt_from():
 def test_a2c_learns_from_what_its_rollout_has_computed(monkeypatch):
     """It may not compute again, and what it may not know it does."""
     model = build(A2C, "a2c", make_blinking())
-    known = []
+    cached = []
     original = DeviceRolloutBuffer.take_activations
     monkeypatch.setattr(DeviceRolloutBuffer, "take_activations",
-                        lambda buffer: known.append(original(buffer)) or known[-1])  # fmt: skip
+                        lambda buffer: cached.append(original(buffer)) or cached[-1])  # fmt: skip
     model.learn(model.n_envs * model.n_steps)
-    assert [len(part) for part in known[0]] == [model.n_envs * model.n_steps] * 3
+    assert [len(part) for part in cached[0]] == [model.n_envs * model.n_steps] * 3
     model.train()  # once more from the same rollout, with other weights
-    assert known[1] is None
+    assert cached[1] is None
 
 
 def test_lost_lives_end_episodes_as_in_sb3():

@@ -6,7 +6,7 @@ from images_env import make_blinking
 from stable_baselines3.common.callbacks import BaseCallback
 
 from rl_coordconv.agents import A2C, PPO
-from rl_coordconv.agents.fast import deciding
+from rl_coordconv.agents.fast import acting
 from rl_coordconv.machine import hardware
 
 
@@ -28,16 +28,16 @@ class Count(BaseCallback):
         return True
 
 
-@pytest.mark.parametrize(("name", "acting"), [(None, 1), ("GOMP_SPINCOUNT", 3)])
+@pytest.mark.parametrize(("name", "want"), [(None, 1), ("GOMP_SPINCOUNT", 3)])
 @pytest.mark.parametrize("cls", [A2C, PPO])
-def test_the_agent_acts_with_one_thread_where_they_spin(cls, name, acting, threads, monkeypatch):
+def test_the_agent_acts_with_one_thread_where_they_spin(cls, name, want, threads, monkeypatch):
     for other in hardware._OPENMP_NAMES:
         monkeypatch.delenv(other, raising=False)
     if name:
         monkeypatch.setenv(name, "10000")
     model = cls("CnnPolicy", make_blinking(), n_steps=16, device="cpu", precision="fp32")
     counts = {"acting": [], "learning": [], "callback": []}
-    sample, train = deciding.sample, model.train
+    sample, train = acting.sample, model.train
 
     def count_acting(*arguments):
         counts["acting"].append(torch.get_num_threads())
@@ -47,10 +47,10 @@ def test_the_agent_acts_with_one_thread_where_they_spin(cls, name, acting, threa
         counts["learning"].append(torch.get_num_threads())
         train()
 
-    monkeypatch.setattr(deciding, "sample", count_acting)
+    monkeypatch.setattr(acting, "sample", count_acting)
     monkeypatch.setattr(model, "train", count_learning)
     model.learn(2 * 64, callback=Count(counts["callback"]))
     assert len(counts["acting"]) == len(counts["callback"]) == 32
-    assert set(counts["acting"]) == {acting}
+    assert set(counts["acting"]) == {want}
     assert set(counts["learning"]) == set(counts["callback"]) == {threads}
     assert torch.get_num_threads() == threads

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
-from rl_coordconv.agents.fast.uploads import ImageUpload, lay_channels_last
+from rl_coordconv.agents.fast.uploads import ImageUpload, copy_channels_last
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 5])
@@ -17,16 +17,16 @@ def test_every_pixel_finds_its_place(channels, contiguous):
     if not contiguous:
         observations = np.ascontiguousarray(observations[..., ::-1])[..., ::-1]
         observations = np.asfortranarray(observations)
-    places = torch.zeros(3, 9, 7, channels, dtype=torch.uint8).permute(0, 3, 1, 2)
-    lay_channels_last(torch.as_tensor(observations.copy("A")), places)
-    np.testing.assert_array_equal(places.numpy(), observations)
+    out = torch.zeros(3, 9, 7, channels, dtype=torch.uint8).permute(0, 3, 1, 2)
+    copy_channels_last(torch.as_tensor(observations.copy("A")), out)
+    np.testing.assert_array_equal(out.numpy(), observations)
 
 
 def test_the_first_frame_is_the_lowest_byte():
     frames = torch.tensor([1, 2, 3, 4], dtype=torch.uint8).view(1, 4, 1, 1)
-    places = torch.zeros(1, 1, 1, 4, dtype=torch.uint8)
-    lay_channels_last(frames, places.permute(0, 3, 1, 2))
-    assert places.view(torch.int32).item() == 0x04030201
+    out = torch.zeros(1, 1, 1, 4, dtype=torch.uint8)
+    copy_channels_last(frames, out.permute(0, 3, 1, 2))
+    assert out.view(torch.int32).item() == 0x04030201
 
 
 def test_a_part_of_the_buffer_is_filled_and_the_rest_left_alone():

@@ -1,13 +1,13 @@
-"""Boxes by hand: anchors, moves, overlaps, suppression."""
+"""Boxes by hand: anchors, deltas, overlaps, suppression."""
 
 import pytest
 import torch
 
 from rl_coordconv.tasks.digits.boxes import (
+    apply_deltas,
     clip,
+    deltas_between,
     make_anchors,
-    move,
-    moves_between,
     pairwise_iou,
     suppress,
 )
@@ -24,12 +24,12 @@ def test_nine_anchors_at_every_place():
     assert anchors[:, :2].mean().item() == 32
 
 
-def test_moves_and_back():
+def test_deltas_and_back():
     before = torch.tensor([[10.0, 20.0, 4.0, 8.0]])
-    moves = torch.tensor([[0.5, -0.25, 0.0, torch.log(torch.tensor(2.0))]])
-    after = move(before, moves)
+    deltas = torch.tensor([[0.5, -0.25, 0.0, torch.log(torch.tensor(2.0))]])
+    after = apply_deltas(before, deltas)
     torch.testing.assert_close(after, torch.tensor([[12.0, 18.0, 4.0, 16.0]]))
-    torch.testing.assert_close(moves_between(before, after), moves)
+    torch.testing.assert_close(deltas_between(before, after), deltas)
 
 
 def test_overlaps_by_hand():

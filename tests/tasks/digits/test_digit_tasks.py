@@ -9,15 +9,15 @@ from rich.console import Console
 from rl_coordconv._util.errors import MissingExtraError
 from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.catalogue import find_task
-from rl_coordconv.tasks.config import resolve_task
 from rl_coordconv.tasks.digits import classification, data, detection
 from rl_coordconv.tasks.digits.boxes import make_anchors
 from rl_coordconv.tasks.digits.data import Digits, load_digits
 from rl_coordconv.tasks.digits.detector import Detector
 from rl_coordconv.tasks.digits.layers import draw_digit_weights_, layer_of
-from rl_coordconv.tasks.digits.sampling import choose, detection_loss
+from rl_coordconv.tasks.digits.sampling import detection_loss, sample_proposals
 from rl_coordconv.tasks.digits.scattered import scatter
 from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.run import run_task
 
 MODELS = ("conv", "coordconv", "placebo")
@@ -87,36 +87,36 @@ def test_the_detectors_of_the_released_code(model):
     )  # fmt: skip
     extra = 2 * 25 * 32 + 2 * 9 * 32 + 2 * 36
     assert count_parameters(detector) == plain + (0 if model == "conv" else extra)
-    moves, scores = detector(torch.rand(2, 1, 64, 64))
-    assert moves.shape == (2, 1521, 4)
+    deltas, scores = detector(torch.rand(2, 1, 64, 64))
+    assert deltas.shape == (2, 1521, 4)
     assert scores.shape == (2, 1521, 2)
-    assert moves.abs().max() == 0  # every anchor begins where it is
-    assert torch.equal(detector.boxes(moves)[0], make_anchors())
+    assert deltas.abs().max() == 0  # every anchor begins where it is
+    assert torch.equal(detector.boxes(deltas)[0], make_anchors())
 
 
 def test_a_detectors_numbers_belong_to_their_places():
     detector = Detector("conv", width=8)
-    moves, _ = detector(torch.zeros(1, 1, 64, 64))
+    deltas, _ = detector(torch.zeros(1, 1, 64, 64))
     last = detector.mover[-1]
     with torch.no_grad():
         last.bias.copy_(torch.arange(36.0))
-    moves, _ = detector(torch.zeros(1, 1, 64, 64))
-    assert moves[0, 0].tolist() == [0, 1, 2, 3]  # the first anchor's four
-    assert moves[0, 8].tolist() == [32, 33, 34, 35]
-    assert torch.equal(moves[0, :9], moves[0, 9:18])
+    deltas, _ = detector(torch.zeros(1, 1, 64, 64))
+    assert deltas[0, 0].tolist() == [0, 1, 2, 3]  # the first anchor's four
+    assert deltas[0, 8].tolist() == [32, 33, 34, 35]
+    assert torch.equal(deltas[0, :9], deltas[0, 9:18])
 
 
-def test_hits_and_misses_are_drawn_as_the_released_code_does():
+def test_positives_and_negatives_are_drawn_as_the_released_code_does():
     overlap = torch.full((40, 2), 0.3)
     overlap[:3, 1] = 0.9
     overlap[10:30] = 0.05
-    chosen = choose(overlap, torch.Generator().manual_seed(0))
-    assert sorted(chosen.hits.tolist()) == [0, 1, 2]
-    assert chosen.boxes.tolist() == [1, 1, 1]
-    assert len(chosen.misses) == 9
-    assert set(chosen.misses.tolist()) <= set(range(10, 30))
+    sampled = sample_proposals(overlap, torch.Generator().manual_seed(0))
+    assert sorted(sampled.positives.tolist()) == [0, 1, 2]
+    assert sampled.boxes.tolist() == [1, 1, 1]
+    assert len(sampled.negatives) == 9
+    assert set(sampled.negatives.tolist()) <= set(range(10, 30))
     overlap[:] = 0.9
-    assert len(choose(overlap, torch.Generator()).hits) == 6
+    assert len(sample_proposals(overlap, torch.Generator()).positives) == 6
 
 
 def test_a_few_steps_make_the_loss_smaller():

@@ -1,4 +1,4 @@
-"""Two objects: the scene, their places found again, the networks, and the duel."""
+"""Two objects: the scene, their places found again, the networks, and the GAN."""
 
 import math
 
@@ -7,11 +7,11 @@ import torch
 from rich.console import Console
 
 from rl_coordconv.tasks.catalogue import find_task
-from rl_coordconv.tasks.config import resolve_task
 from rl_coordconv.tasks.networks import count_parameters
+from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.run import run_task
 from rl_coordconv.tasks.shapes.data import Scene
-from rl_coordconv.tasks.shapes.generation import Duel, make_networks, measure
+from rl_coordconv.tasks.shapes.generation import Gan, make_networks, measure
 from rl_coordconv.tasks.shapes.networks import (
     NOISE,
     CoordConvGenerator,
@@ -112,8 +112,8 @@ def test_only_the_transposed_convolutions_end_in_a_tanh(model):
     last = [layer for layer in generator.modules() if hasattr(layer, "weight")][-1]
     torch.nn.init.constant_(last.bias, 30.0)  # far beyond every colour
     assert (generator(draw_noise(2, draw())).max() > 1) == (model == "coordconv")
-    duel = Duel(generator, discriminator, recipe, torch.device("cpu"))
-    assert duel.generate(2, draw()).max() == 1
+    gan = Gan(generator, discriminator, recipe, torch.device("cpu"))
+    assert gan.generate(2, draw()).max() == 1
 
 
 def test_the_noise_is_the_same_at_every_pixel():
@@ -125,7 +125,7 @@ def test_the_noise_is_the_same_at_every_pixel():
 
 
 @pytest.mark.parametrize("model", ["conv", "coordconv"])
-def test_the_duel_trains_to_its_results(tmp_path, model):
+def test_the_gan_trains_to_its_results(tmp_path, model):
     task = find_task("generation")
     changes = {
         "epochs": 1, "train_images": 32, "batch_size": 8, "side": 16, "width": 16, "samples": 60,

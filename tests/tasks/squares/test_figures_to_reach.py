@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from rl_coordconv.tasks.catalogue import find_task
-from rl_coordconv.tasks.config import resolve_task
+from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.run import run_task
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from rl_coordconv.tasks import fitting
 from rl_coordconv.tasks.catalogue import find_task
-from rl_coordconv.tasks.config import resolve_task
 from rl_coordconv.tasks.fitting import Problem, Samples, fit, make_optimizer
 from rl_coordconv.tasks.recording import Recorder, TaskDirectory
+from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.squares import classification, regression, rendering
 from rl_coordconv.tasks.squares.canvas import (
     onehot_images,

@@ -1,4 +1,4 @@
-"""The features of an extractor, computed straight from uint8 images in a chosen number format."""
+"""Torsos: an extractor network's features, computed from uint8 images in a chosen precision."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch.nn import functional
 
 from rl_coordconv.agents.fast.activations import Activations
 from rl_coordconv.agents.fast.images import (
-    ConvolveImages,
-    FlattenPlain,
-    KnownConvolution,
+    CachedConvolution,
+    FlattenChannelsLast,
+    Uint8Convolution,
     relu_with_map,
 )
 from rl_coordconv.agents.fast.linear import linear
-from rl_coordconv.agents.fast.structure import is_known, is_unmodified
+from rl_coordconv.agents.fast.structure import is_pure, is_unmodified
 from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pooling import GlobalPool
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d
@@ -33,34 +33,34 @@ memory goes back to the operating system after every use (measured, see docs/per
 
 _NATURES = (NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN)
 
-FrozenBody = Callable[..., Tensor]
-"""Takes images and, if they are to be kept, a list that the activations are appended to."""
+RolloutTorso = Callable[..., Tensor]
+"""Takes images and, if activations are to be cached, a list that they are appended to."""
 
 
-class Body(Protocol):
-    """Turns images into features."""
+class Torso(Protocol):
+    """Turns images into features: the fast counterpart of an extractor network."""
 
-    n_kept: int
-    """How many activations it keeps and can be given."""
+    n_cached: int
+    """How many activations it can cache in a rollout and be given in the update."""
     copied: list[Tensor]
-    """The parameters whose values `frozen` copies; all others it reads at every call."""
+    """The parameters whose values `for_rollout` copies; all others it reads at every call."""
 
-    def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
+    def __call__(self, images: Tensor, cached: Activations | None = None) -> Tensor:
         """Return the features, differentiable: (N, channels, H, W) uint8 -> (N, features).
 
         Args:
             images: what is seen.
-            known: the activations that the same weights have computed for the same images.
+            cached: the activations that the same weights have computed for the same images.
         """
 
-    def frozen(self) -> FrozenBody:
-        """Return the same function for weights that will not change, prepared once.
+    def for_rollout(self) -> RolloutTorso:
+        """Return the same function for the weights of one rollout, prepared once.
 
-        It appends its activations to the list it is given.
+        It appends its activations to the cache that it is given.
         """
 
 
-def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float) -> Body:
+def make_torso(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float) -> Torso:
     """Find the fastest way to compute an extractor.
 
     Args:
@@ -70,13 +70,13 @@ def make_body(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: float
         scale: what pixels are multiplied by first, 1/255 or 1.
     """
     if is_plain_nature(extractor):
-        return NatureBody(extractor, dtype, scale)
-    return GenericBody(extractor, dtype, scale)
+        return NatureTorso(extractor, dtype, scale)
+    return GenericTorso(extractor, dtype, scale)
 
 
 def is_plain_nature(extractor: Any) -> bool:
     """Tell whether an extractor is NatureCNN or one of ours like it, with nothing changed in it."""
-    if not is_unmodified(extractor, *_NATURES) or not is_known(extractor):
+    if not is_unmodified(extractor, *_NATURES) or not is_pure(extractor):
         return False
     if not is_unmodified(extractor.cnn, nn.Sequential) or len(extractor.cnn) < 3:
         return False
@@ -123,8 +123,8 @@ class _Convolution:
         return _Convolution(weight, bias, extra, self.stride)
 
 
-class NatureBody:
-    """NatureCNN, with or without coordinates, in one layout and one number format throughout.
+class NatureTorso:
+    """NatureCNN, with or without coordinates, in one memory format and one precision throughout.
 
     The scale of the pixels is folded into the first weight; the coordinates' share is added as a
     map. Weights stay what they are and get their gradients in their own type.
@@ -139,37 +139,38 @@ class NatureBody:
         self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
         self._linear: nn.Linear = extractor.linear[0]
         last = extractor.cnn[-1]
-        self._finish = last if isinstance(last, GlobalPool) else FlattenPlain.apply
+        self._finish = last if isinstance(last, GlobalPool) else FlattenChannelsLast.apply
         self._dtype, self._scale = dtype, scale
-        self.n_kept = len(self._convolutions)
+        self.n_cached = len(self._convolutions)
         self.copied: list[Tensor] = [
             part for layer in self._convolutions for part in layer.parameters()
         ]
         if self._linear.weight.dtype is not dtype:
             self.copied += [self._linear.weight, self._linear.bias]
 
-    def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
+    def __call__(self, images: Tensor, cached: Activations | None = None) -> Tensor:
         """Return the features, (N, features), differentiable in the extractor's parameters."""
         folded = self._fold(*images.shape[-2:])
         weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
-        if known is not None:
-            return _activate(self._derive(images, self._cast(folded), known), weight, bias)
+        if cached is not None:
+            flat_features = self._convolve_cached(images, self._cast(folded), cached)
+            return _activate(flat_features, weight, bias)
         # Cast for each chunk anew, so that their gradients are summed in the weights' own type.
         flat = [self._convolve(part, self._cast(folded)) for part in self._chunks(images)]
         return _activate(flat[0] if len(flat) == 1 else torch.cat(flat), weight, bias)
 
-    def frozen(self) -> FrozenBody:
-        """Cast everything once, for a rollout: not differentiable."""
+    def for_rollout(self) -> RolloutTorso:
+        """Cast all weights once, for a rollout: not differentiable."""
         with torch.no_grad():
             weight, bias = self._linear.weight.to(self._dtype), self._linear.bias.to(self._dtype)
         prepared: dict[torch.Size, list[_Convolution]] = {}
 
         @torch.no_grad()
-        def features(images: Tensor, kept: Activations | None = None) -> Tensor:
+        def features(images: Tensor, cache: Activations | None = None) -> Tensor:
             side = images.shape[-2:]
             if side not in prepared:
                 prepared[side] = self._cast(self._fold(*side))
-            return _activate(self._convolve(images, prepared[side], kept), weight, bias)
+            return _activate(self._convolve(images, prepared[side], cache), weight, bias)
 
         return features
 
@@ -198,24 +199,24 @@ class NatureBody:
         return folded
 
     def _convolve(
-        self, images: Tensor, convolutions: list[_Convolution], kept: Activations | None = None
+        self, images: Tensor, convolutions: list[_Convolution], cache: Activations | None = None
     ) -> Tensor:
         for index, part in enumerate(convolutions):
-            convolve = ConvolveImages.apply if index == 0 else functional.conv2d
+            convolve = Uint8Convolution.apply if index == 0 else functional.conv2d
             images = convolve(images, part.weight, part.bias, part.stride)
             images = images.relu_() if part.extra is None else relu_with_map(images, part.extra)
-            if kept is not None:
-                kept.append(images)
+            if cache is not None:
+                cache.append(images)
         flat: Tensor = self._finish(images)
         return flat
 
-    def _derive(
-        self, images: Tensor, convolutions: list[_Convolution], known: Activations
+    def _convolve_cached(
+        self, images: Tensor, convolutions: list[_Convolution], cached: Activations
     ) -> Tensor:
-        """Return what `_convolve` does, from what it has kept."""
-        for part, outcome in zip(convolutions, known, strict=True):
-            images = KnownConvolution.apply(
-                images, part.weight, part.bias, part.extra, outcome, part.stride
+        """Return what `_convolve` does, from the activations that it has cached."""
+        for part, output in zip(convolutions, cached, strict=True):
+            images = CachedConvolution.apply(
+                images, part.weight, part.bias, part.extra, output, part.stride
             )
         flat: Tensor = self._finish(images)
         return flat
@@ -227,10 +228,10 @@ def _activate(flat: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return features.float() if features.dtype is torch.bfloat16 else features
 
 
-class GenericBody:
+class GenericTorso:
     """Any other extractor: called as it is, on scaled images, in bf16 under autocast.
 
-    Only an extractor whose modules are all known gets its images with the channels last: another
+    Only an extractor whose modules are all pure gets its images channels-last: another
     one may look at their layout (``.view(n, -1)``), or draw random numbers in its order. It gets
     stable-baselines3's: that of the environments where it acts, contiguous where it learns.
 
@@ -240,14 +241,14 @@ class GenericBody:
         scale: of the pixels.
     """
 
-    n_kept = 0
+    n_cached = 0
     copied: list[Tensor] = []  # noqa: RUF012
 
     def __init__(self, extractor: nn.Module, dtype: torch.dtype, scale: float) -> None:
         self._extractor, self._dtype, self._scale = extractor, dtype, scale
-        self._channels_last = is_known(extractor)
+        self._channels_last = is_pure(extractor)
 
-    def __call__(self, images: Tensor, known: Activations | None = None) -> Tensor:
+    def __call__(self, images: Tensor, cached: Activations | None = None) -> Tensor:
         """Return the features, (N, features)."""
         return self._features(self._convert(images))
 
@@ -271,17 +272,17 @@ class GenericBody:
     def _scaled(self, floats: Tensor) -> Tensor:
         return floats.div_(MAX_PIXEL) if self._scale != 1 else floats
 
-    def frozen(self) -> FrozenBody:
-        """Return the same, not differentiable; an unknown extractor's images keep their layout."""
+    def for_rollout(self) -> RolloutTorso:
+        """Return the same, not differentiable; unless it is pure, the images keep their layout."""
         if not self._channels_last:
-            return self._frozen_as_given()
-        return torch.no_grad()(lambda images, kept=None: self(images))
+            return self._for_rollout_as_given()
+        return torch.no_grad()(lambda images, cache=None: self(images))
 
-    def _frozen_as_given(self) -> FrozenBody:
+    def _for_rollout_as_given(self) -> RolloutTorso:
         dtype = torch.promote_types(self._dtype, torch.float32)
 
         @torch.no_grad()
-        def features(images: Tensor, kept: Activations | None = None) -> Tensor:
+        def features(images: Tensor, cache: Activations | None = None) -> Tensor:
             return self._features(self._scaled(images.to(dtype)))
 
         return features

@@ -6,17 +6,17 @@ import json
 import pytest
 from rich.console import Console
 
-from rl_coordconv.training.resolve import resolve_run
-from rl_coordconv.sweeps.supervisor import Entry
-from rl_coordconv.sweeps.watch import (
+from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.sweeps.progress import (
     Row,
     SweepDisplay,
-    Watch,
+    SweepProgress,
     describe_sweep,
     latest_return,
     rows_table,
 )
-from rl_coordconv.runs import RunDirectory, RunState, Status
+from rl_coordconv.sweeps.supervisor import Entry
+from rl_coordconv.training.resolve import resolve_run
 
 
 def row(name, state, steps=0, speed=0.0):
@@ -95,11 +95,11 @@ def entry(tmp_path):
 
 def test_speed_is_steps_between_heartbeats(entry, monkeypatch):
     entry.job = Working()
-    watch = Watch([entry], jobs=1)
+    progress = SweepProgress([entry], jobs=1)
     for steps, heartbeat in ((100, 1000.0), (100, 1000.0), (400, 1015.0)):
         status = Status(state=RunState.RUNNING, num_timesteps=steps, heartbeat=heartbeat)
         entry.run.status_file.write_text(status.model_dump_json())
-        (found,) = watch.rows()
+        (found,) = progress.rows()
     assert found.speed == pytest.approx(20.0)
     assert found.seconds_left == pytest.approx(30.0)
     assert found.state is RunState.RUNNING
@@ -107,9 +107,9 @@ def test_speed_is_steps_between_heartbeats(entry, monkeypatch):
 
 def test_the_whole_is_estimated_from_what_was_gained(entry, monkeypatch):
     clock = iter([0.0, 50.0])
-    monkeypatch.setattr("rl_coordconv.sweeps.watch.time.monotonic", lambda: next(clock))
-    watch = Watch([entry], jobs=1)
-    assert watch.seconds_left([row(entry.run.path.name, RunState.RUNNING, 250)]) == 150.0
+    monkeypatch.setattr("rl_coordconv.sweeps.progress.time.monotonic", lambda: next(clock))
+    progress = SweepProgress([entry], jobs=1)
+    assert progress.seconds_left([row(entry.run.path.name, RunState.RUNNING, 250)]) == 150.0
 
 
 def test_nobodys_run_is_not_called_running(entry):
@@ -125,14 +125,14 @@ def test_a_damaged_run_is_shown_as_failed(entry):
     entry.run.status_file.write_bytes(b"\0" * 99)
     entry.run.metrics_file.mkdir()
     entry.is_settled = True
-    [found] = Watch([entry], jobs=1).rows()
+    [found] = SweepProgress([entry], jobs=1).rows()
     assert (found.state, found.steps, found.latest_return) == (RunState.FAILED, 0, None)
 
 
 def test_without_a_terminal_there_are_plain_lines(entry, monkeypatch):
     console = Console(file=io.StringIO(), width=60)
-    monkeypatch.setattr("rl_coordconv.sweeps.watch.PLAIN_INTERVAL_SECONDS", 0.0)
-    with SweepDisplay(console, Watch([entry], jobs=1)) as display:
+    monkeypatch.setattr("rl_coordconv.sweeps.progress.PLAIN_INTERVAL_SECONDS", 0.0)
+    with SweepDisplay(console, SweepProgress([entry], jobs=1)) as display:
         display.tell("[bold]run-with-a-long-name that goes beyond the console's width is done")
         display.show()
     lines = console.file.getvalue().splitlines()

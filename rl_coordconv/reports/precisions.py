@@ -1,4 +1,4 @@
-"""Which number formats the compared runs were trained in, and whether their arms agree."""
+"""Which precisions the compared runs were trained in, and whether their arms agree."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from rl_coordconv.reports.tables import Table
 UNKNOWN = "not recorded"
 
 
-def number_formats(comparison: Comparison) -> Table:
-    """Tell, for every agent and game, the formats of each arm's runs that count."""
+def precision_table(comparison: Comparison) -> Table:
+    """Tell, for every agent and game, the precisions of each arm's runs that count."""
     rows = []
     for game in comparison.games:
         by_arm = {arm: _counts(game.cell.of(arm)) for arm in game.cell.arms if game.cell.of(arm)}
         told = "; ".join(f"{arm} {_words(counts)}" for arm, counts in by_arm.items())
         rows.append((game.cell.agent, game.cell.game, told, _verdict(list(by_arm.values()))))
     return Table(
-        "Number formats of the runs that count",
-        ("agent", "game", "formats (runs)", "arms"),
+        "Precision of the runs that count",
+        ("agent", "game", "precision (runs)", "arms"),
         tuple(rows),
         4,
     )
 
 
 def _counts(runs: Sequence[Run]) -> dict[str, int]:
-    names = [run.formats or UNKNOWN for run in runs]
+    names = [run.precisions or UNKNOWN for run in runs]
     return {name: names.count(name) for name in sorted(set(names))}
 
 

@@ -8,10 +8,10 @@ from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
 from rl_coordconv.agents.fast.activations import RolloutActivations
-from rl_coordconv.agents.fast.bodies import GenericBody, NatureBody, make_body
 from rl_coordconv.agents.fast.images import relu_with_map
 from rl_coordconv.agents.fast.linear import linear
-from rl_coordconv.agents.fast.structure import Values
+from rl_coordconv.agents.fast.structure import ParameterSnapshot
+from rl_coordconv.agents.fast.torsos import GenericTorso, NatureTorso, make_torso
 from rl_coordconv.extractors import CoordConvCNN, ImpalaCNN, PlaceboCNN
 
 SPACE = gym.spaces.Box(0, 255, (4, 44, 52), np.uint8)
@@ -41,8 +41,8 @@ def test_in_float64_features_and_gradients_are_the_extractors(make):
     torch.manual_seed(1)
     extractor = make().double()
     direction = torch.randn(5, 24, dtype=torch.float64)
-    body = NatureBody(extractor, torch.float64, 1 / 255)
-    got = features_and_gradients(body, extractor, images(5), direction)
+    torso = NatureTorso(extractor, torch.float64, 1 / 255)
+    got = features_and_gradients(torso, extractor, images(5), direction)
     want = features_and_gradients(lambda x: extractor(x.double() / 255), extractor, images(5),
                                   direction)  # fmt: skip
     torch.testing.assert_close(got[0], want[0], rtol=0, atol=1e-12)
@@ -56,9 +56,9 @@ def test_in_float32_chunks_and_onednn_change_rounding_only(make):
     torch.manual_seed(2)
     extractor = make()
     direction = torch.randn(70, 24)  # more than a chunk
-    body = make_body(extractor, torch.float32, 1 / 255)
-    assert isinstance(body, NatureBody)
-    got = features_and_gradients(body, extractor, images(70), direction)
+    torso = make_torso(extractor, torch.float32, 1 / 255)
+    assert isinstance(torso, NatureTorso)
+    got = features_and_gradients(torso, extractor, images(70), direction)
     want = features_and_gradients(lambda x: extractor(x.float() / 255), extractor, images(70),
                                   direction)  # fmt: skip
     torch.testing.assert_close(got[0], want[0], rtol=1e-5, atol=1e-6)
@@ -71,8 +71,8 @@ def test_bf16_differs_by_rounding_and_hands_out_float32(make):
     torch.manual_seed(3)
     extractor = make()
     direction = torch.randn(6, 24)
-    body = make_body(extractor, torch.bfloat16, 1 / 255)
-    features, gradients = features_and_gradients(body, extractor, images(6), direction)
+    torso = make_torso(extractor, torch.bfloat16, 1 / 255)
+    features, gradients = features_and_gradients(torso, extractor, images(6), direction)
     exact, exact_gradients = features_and_gradients(
         lambda x: extractor(x.float() / 255), extractor, images(6), direction
     )
@@ -85,34 +85,34 @@ def test_bf16_differs_by_rounding_and_hands_out_float32(make):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("make", EXTRACTORS.values(), ids=EXTRACTORS)
-def test_frozen_is_the_same_function_for_weights_of_that_moment(make, dtype):
+def test_a_rollout_torso_is_the_same_function_for_weights_of_that_moment(make, dtype):
     torch.manual_seed(4)
     extractor = make()
-    body = make_body(extractor, dtype, 1 / 255)
-    frozen = body.frozen()
-    before = frozen(images(3))
-    torch.testing.assert_close(before, body(images(3)).detach(), rtol=1e-5, atol=1e-6)
+    torso = make_torso(extractor, dtype, 1 / 255)
+    rollout_torso = torso.for_rollout()
+    before = rollout_torso(images(3))
+    torch.testing.assert_close(before, torso(images(3)).detach(), rtol=1e-5, atol=1e-6)
     assert not before.requires_grad
     with torch.no_grad():
         extractor.cnn[0].weight.mul_(2)
-    assert not torch.allclose(body(images(3)), before)
-    assert not torch.allclose(body.frozen()(images(3)), before)
+    assert not torch.allclose(torso(images(3)), before)
+    assert not torch.allclose(torso.for_rollout()(images(3)), before)
 
 
 @pytest.mark.parametrize("make", EXTRACTORS.values(), ids=EXTRACTORS)
-def test_gradients_from_kept_activations_are_the_extractors(make):
+def test_gradients_from_cached_activations_are_the_extractors(make):
     torch.manual_seed(3)
     extractor = make().double()
     direction = torch.randn(6, 24, dtype=torch.float64)
-    body = NatureBody(extractor, torch.float64, 1 / 255)
-    pixels, frozen = images(6), body.frozen()
+    torso = NatureTorso(extractor, torch.float64, 1 / 255)
+    pixels, rollout_torso = images(6), torso.for_rollout()
     rollout = RolloutActivations(lambda: True)
     for part in pixels.split([2, 3, 1]):
-        frozen(part, rollout.new_decision(part))
-    known = rollout.joined(pixels)
-    assert len(known) == body.n_kept == 3
+        rollout_torso(part, rollout.new_forward_pass(part))
+    cached = rollout.joined(pixels)
+    assert len(cached) == torso.n_cached == 3
 
-    got = features_and_gradients(lambda x: body(x, known), extractor, pixels, direction)
+    got = features_and_gradients(lambda x: torso(x, cached), extractor, pixels, direction)
     want = features_and_gradients(lambda x: extractor(x.double() / 255), extractor, pixels,
                                   direction)  # fmt: skip
     torch.testing.assert_close(got[0], want[0], rtol=0, atol=1e-12)
@@ -120,14 +120,14 @@ def test_gradients_from_kept_activations_are_the_extractors(make):
         torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
 
 
-def test_kept_activations_are_really_used():
+def test_cached_activations_are_really_used():
     extractor = NatureCNN(SPACE, 24)
-    body = NatureBody(extractor, torch.float32, 1 / 255)
-    kept = []
-    body.frozen()(images(3), kept)
-    zeros = [torch.zeros_like(part) for part in kept]
+    torso = NatureTorso(extractor, torch.float32, 1 / 255)
+    cached = []
+    torso.for_rollout()(images(3), cached)
+    zeros = [torch.zeros_like(part) for part in cached]
     want = extractor.linear[0].bias.relu().expand(3, -1)
-    torch.testing.assert_close(body(images(3), zeros), want)
+    torch.testing.assert_close(torso(images(3), zeros), want)
 
 
 CHANGES = {
@@ -141,36 +141,38 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("index", [0, 2])
-def test_values_notice_every_change_of_what_was_copied(index, change):
+def test_a_snapshot_notices_every_change_of_what_was_copied(index, change):
     extractor = NatureCNN(SPACE, 24)
-    values = Values(extractor.parameters(), make_body(extractor, torch.float32, 1.0).copied)
-    assert values.are_current()
+    snapshot = ParameterSnapshot(
+        extractor.parameters(), make_torso(extractor, torch.float32, 1.0).copied
+    )
+    assert snapshot.is_current()
     with torch.no_grad():
         change(extractor.cnn[index])
-    assert not values.are_current()
+    assert not snapshot.is_current()
 
 
-def test_of_a_large_matrix_in_another_format_a_sample_is_watched():
+def test_of_a_large_matrix_in_another_precision_a_sample_is_watched():
     extractor = NatureCNN(gym.spaces.Box(0, 255, (4, 84, 84), np.uint8))
-    copied = make_body(extractor, torch.bfloat16, 1.0).copied
+    copied = make_torso(extractor, torch.bfloat16, 1.0).copied
     assert any(part is extractor.linear[0].weight for part in copied)
-    values = Values(extractor.parameters(), copied)
+    snapshot = ParameterSnapshot(extractor.parameters(), copied)
     extractor.linear[0].weight.data.mul_(0.999)
-    assert not values.are_current()
-    assert values.are_current(compare=False)
+    assert not snapshot.is_current()
+    assert snapshot.is_current(compare=False)
 
 
-@pytest.mark.parametrize("change", ["none", "policy", "images", "too few", "nothing kept"])
-def test_activations_of_another_policy_or_of_other_images_are_not_known(change):
-    body, pixels = make_body(NatureCNN(SPACE, 24), torch.float32, 1 / 255), images(6)
+@pytest.mark.parametrize("change", ["none", "policy", "images", "too few", "nothing cached"])
+def test_activations_of_another_policy_or_of_other_images_are_not_used(change):
+    torso, pixels = make_torso(NatureCNN(SPACE, 24), torch.float32, 1 / 255), images(6)
     rollout = RolloutActivations(lambda: change != "policy")
-    if change != "nothing kept":
+    if change != "nothing cached":
         for part in pixels.split(3)[: 1 if change == "too few" else 2]:
-            body.frozen()(part, rollout.new_decision(part.clone()))
+            torso.for_rollout()(part, rollout.new_forward_pass(part.clone()))
     if change == "images":
         pixels[5, 0, 4, 4] += 1
-    known = rollout.joined(pixels)
-    assert (known is not None) is (change == "none")
+    cached = rollout.joined(pixels)
+    assert (cached is not None) is (change == "none")
 
 
 def test_no_float_copy_of_the_images_is_kept_for_the_gradient():
@@ -182,7 +184,7 @@ def test_no_float_copy_of_the_images_is_kept_for_the_gradient():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        make_body(extractor, torch.float32, 1 / 255)(images(6))
+        make_torso(extractor, torch.float32, 1 / 255)(images(6))
     of_images = [dtype for shape, dtype in kept if shape == (6, *SPACE.shape)]
     assert of_images == [torch.uint8]
 
@@ -190,7 +192,7 @@ def test_no_float_copy_of_the_images_is_kept_for_the_gradient():
 def test_images_that_are_not_to_be_scaled_are_not():
     torch.manual_seed(5)
     extractor = NatureCNN(SPACE, 24)
-    got = make_body(extractor, torch.float32, 1.0)(images(2))
+    got = make_torso(extractor, torch.float32, 1.0)(images(2))
     torch.testing.assert_close(got, extractor(images(2).float()), rtol=1e-5, atol=1e-3)
 
 
@@ -222,11 +224,11 @@ class Derived(NatureCNN):
 def test_what_is_not_plainly_nature_is_called_as_it_is(make):
     torch.manual_seed(6)
     extractor = make()
-    body = make_body(extractor, torch.float32, 1 / 255)
-    assert isinstance(body, GenericBody)
+    torso = make_torso(extractor, torch.float32, 1 / 255)
+    assert isinstance(torso, GenericTorso)
     want = extractor(images(3).float() / 255)
-    torch.testing.assert_close(body(images(3)), want, rtol=1e-5, atol=1e-6)
-    rounded = make_body(extractor, torch.bfloat16, 1 / 255)(images(3))
+    torch.testing.assert_close(torso(images(3)), want, rtol=1e-5, atol=1e-6)
+    rounded = make_torso(extractor, torch.bfloat16, 1 / 255)(images(3))
     assert rounded.dtype is torch.float32
     assert (rounded - want).norm() < 0.03 * want.norm()
 

@@ -1,8 +1,8 @@
-"""The report proves that arms were trained in the same number format, or says that not."""
+"""The report proves that arms were trained in the same precision, or says that not."""
 
 from rl_coordconv.reports.gather import gather
-from rl_coordconv.reports.number_formats import number_formats
 from rl_coordconv.reports.outcomes import Options
+from rl_coordconv.reports.precisions import precision_table
 from rl_coordconv.reports.report import build_report
 from rl_coordconv.reports.table import runs_table
 
@@ -18,7 +18,7 @@ def compared(folder):
 
 
 def rows(comparison):
-    return list(number_formats(comparison).rows)
+    return list(precision_table(comparison).rows)
 
 
 def test_arms_that_agree_are_shown_to(tmp_path, write_arm):
@@ -33,7 +33,7 @@ def test_arms_that_agree_are_shown_to(tmp_path, write_arm):
     assert comparison.warnings == ()
     report = build_report(comparison, source="a test", made="today")
     method = next(section for section in report.sections if section.key == "method")
-    assert number_formats(comparison) in method.tables
+    assert precision_table(comparison) in method.tables
 
 
 def test_arms_that_differ_are_warned_of(tmp_path, write_arm):
@@ -53,7 +53,7 @@ def test_a_run_that_changed_half_way_is_named(tmp_path, write_run, write_arm):
     comparison = compared(tmp_path)
     told = "bf16, from step 4,096 on fp32"
     assert comparison.warnings == (
-        f"1 run changed the number format half-way: Pong, ppo, cnn, seed 1 ({told}).",
+        f"1 run changed the precision half-way: Pong, ppo, cnn, seed 1 ({told}).",
     )
     assert rows(comparison) == [
         ("ppo", "Pong", f"cnn {told} (1), fp32 (1); coordconv fp32 (2)", "differ")

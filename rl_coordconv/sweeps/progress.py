@@ -1,4 +1,4 @@
-"""How far a sweep is, read from its runs' files, and shown as a live table or as plain lines."""
+"""Sweep progress, read from the runs' files, and shown as a live table or as plain lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rl_coordconv.training.progress import SpeedMeter, format_seconds
-from rl_coordconv.sweeps.supervisor import Entry
 from rl_coordconv.runs import RunState
 from rl_coordconv.runs.metrics import newest_metric
+from rl_coordconv.sweeps.supervisor import Entry
+from rl_coordconv.training.progress import SpeedMeter, format_seconds
 
 PLAIN_INTERVAL_SECONDS = 60.0
 _SHOWN_SECONDS = 1.0
@@ -46,7 +46,7 @@ class Row:
         return max(0, self.total - self.steps) / self.speed if self.speed > 0 else None
 
 
-class Watch:
+class SweepProgress:
     """Reads the runs' files, each at most once a second.
 
     Args:
@@ -96,11 +96,11 @@ class SweepDisplay:
 
     Args:
         console: where.
-        watch: what is shown.
+        progress: what is shown.
     """
 
-    def __init__(self, console: Console, watch: Watch) -> None:
-        self._console, self._watch = console, watch
+    def __init__(self, console: Console, progress: SweepProgress) -> None:
+        self._console, self._progress = console, progress
         self._shown = time.monotonic() if not console.is_terminal else 0.0
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
@@ -127,8 +127,8 @@ class SweepDisplay:
         self._refresh()
 
     def _refresh(self) -> None:
-        rows = self._watch.rows()
-        line = describe_sweep(rows, self._watch.seconds_left(rows))
+        rows = self._progress.rows()
+        line = describe_sweep(rows, self._progress.seconds_left(rows))
         if self._live is None:
             self.tell(line)
             return
