@@ -41,7 +41,7 @@ def check_trainable(config: RunConfig) -> None:
     check_fits(
         config.preset,
         *config.network,
-        observation_shape(config.game, config.protocol),
+        observation_shape(config.environment.spaces(config.protocol)[0]),
         resolve_device(config.device),
     )
 
@@ -49,7 +49,7 @@ def check_trainable(config: RunConfig) -> None:
 def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
     """Build a run's environments, see `rl_coordconv.envs.training.make_training_env`."""
     return training.make_training_env(
-        config.game,
+        config.environment,
         config.preset.n_envs,
         protocol=config.protocol,
         num_threads=threads,
