@@ -76,6 +76,12 @@ def trust(kind: str, name: str) -> None:
         _trusted.add(name)
 
 
+def is_outside(name: str) -> bool:
+    """Tell whether ``module:Name`` is of a package that nobody here answers for."""
+    module = name.rpartition(":")[0]
+    return bool(module) and module.partition(".")[0] not in _OPEN
+
+
 def require_trust(kind: str, name: str) -> None:
     """Refuse code from outside that a file names and nobody has vouched for.
 
@@ -86,8 +92,7 @@ def require_trust(kind: str, name: str) -> None:
     Raises:
         InputError: `trust` has not been called for it, and it is of no package that is known here.
     """
-    module = name.rpartition(":")[0]
-    if module and name not in _trusted and module.partition(".")[0] not in _OPEN:
+    if is_outside(name) and name not in _trusted:
         raise InputError(
             f"{kind} {shown(name)} is code from outside rl_coordconv, named in a file: it is "
             "imported, and so run, only with --trust"

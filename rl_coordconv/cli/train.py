@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -15,6 +15,11 @@ from rl_coordconv.cli.environments import read_presentation
 from rl_coordconv.cli.options import parse_options
 from rl_coordconv.cli.outputs import check_folder, open_console
 from rl_coordconv.machine.hardware import check_threads
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rl_coordconv.runs import RunConfig
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,8 @@ def run(argv: list[str]) -> int:
     from rl_coordconv.training.summary import describe_run, describe_start
     from rl_coordconv.training.train import train
 
-    directory = _run_directory(arguments, argv)
     console = open_console()
+    directory = _run_directory(arguments, argv, console)
     console.print(describe_start(directory))
     code = train(
         directory,
@@ -104,7 +109,7 @@ def run(argv: list[str]) -> int:
     return code
 
 
-def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
+def _run_directory(arguments: TrainArguments, argv: list[str], console: Console) -> Any:
     from rl_coordconv.runs import RunDirectory
     from rl_coordconv.training.resolve import check_machine, resolve_run
     from rl_coordconv.training.setup import check_trainable
@@ -135,7 +140,20 @@ def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
         check_machine(config.device, config.precision)
     check_trainable(config)
     check_folder("--logdir", arguments.logdir)
+    if presentation is not None:
+        _tell_environment(config, console)
     return RunDirectory.create(config, arguments.logdir)
+
+
+def _tell_environment(config: RunConfig, console: Console) -> None:
+    """Say what an environment of one's own looks like to an agent, and what SB3 says of it."""
+    from rl_coordconv.envs import check_environment
+    from rl_coordconv.training.setup import describe_environment
+
+    assert config.env is not None
+    warnings = check_environment(config.game, config.env)
+    for sentence in (describe_environment(config), *(f"note: {one}" for one in warnings)):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def _environment(arguments: TrainArguments) -> str:

@@ -19,6 +19,7 @@ from rl_coordconv.envs import (
     make_vec_env,
     reference_scores,
 )
+from rl_coordconv.extractors.registry import find_spec
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState
@@ -139,6 +140,8 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
             f"{run.path} holds no saved policy yet (status: {state}); it is written when "
             "the training ends or is stopped with Ctrl-C"
         )
+    # Named before the policy's files are read, which know a class only by its path.
+    find_spec(config.extractor), config.environment
     saved = read_portable(run.path, device=resolve_device(device))
     return LoadedAgent(saved.policy, config, saved.num_timesteps, state)
 
