@@ -173,6 +173,8 @@ def test_a_file_holds_the_zoos_words(tmp_path):
 @pytest.mark.parametrize(("text", "words"), [
     ("frame_stak: 4", "frame_stak: unknown key.*did you mean 'frame_stack'"),
     ("frame_stack: 0", "frame_stack"),
+    ("normalize: {norm_obs: true}", "norm_obs"),
+    ("normalize: true", "normalize"),
     ("frame_stack: 4.0", "frame_stack"),
     ("resize: 0", "resize"),
     ("resize: [84]", "resize"),
