@@ -90,6 +90,7 @@ HEAVY = (
     "ale_py",
     "cv2",
     "jinja2",
+    "scipy",
 )
 
 

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import sync_directory
+from rl_coordconv._util.locking import held
 from rl_coordconv.runs.config import RunConfig
 from rl_coordconv.runs.status import Status
 
@@ -87,11 +87,13 @@ class RunDirectory:
 
         Raises:
             RunBusyError: another process is training this run.
+            InputError: the directory cannot be locked.
         """
-        with (self.path / ".lock").open("a+", encoding="utf8") as file:
-            if not try_lock(file):
-                raise RunBusyError(f"{self.path} is being trained by another process{self._who()}")
+        with held(self.path, self._busy):
             yield
+
+    def _busy(self) -> RunBusyError:
+        return RunBusyError(f"{self.path} is being trained by another process{self._who()}")
 
     def _who(self) -> str:
         try:
@@ -99,16 +101,3 @@ class RunDirectory:
         except InputError:
             return ""
         return f" (pid {status.pid} on {status.host})"
-
-
-def try_lock(file: IO[Any]) -> bool:
-    """Lock an open file for this process and tell whether that was possible."""
-    if os.name != "posix":  # no advisory locks there; one process a run is then up to the user
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.locking import held
 from rl_coordconv.runs import RunConfig, RunDirectory
-from rl_coordconv.runs.directory import try_lock
 from rl_coordconv.sweeps.plan import SweepConfig
 
 
@@ -90,12 +90,13 @@ class SweepDirectory:
         """Hold the sweep for this process; the lock goes with the process, however it dies.
 
         Raises:
-            InputError: another process is at work on this sweep.
+            InputError: another process is at work on this sweep, or the directory cannot be locked.
         """
-        with (self.path / ".lock").open("a+", encoding="utf8") as file:
-            if not try_lock(file):
-                raise InputError(f"another process is at work on the sweep in {self.path}")
+        with held(self.path, self._busy):
             yield
+
+    def _busy(self) -> InputError:
+        return InputError(f"another process is at work on the sweep in {self.path}")
 
 
 def _describe_changes(before: SweepConfig, after: SweepConfig) -> str:
