@@ -13,14 +13,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv._util.sb3_internals import refuse_replacements
 from rl_coordconv.agents.portable import load_portable as load_policy
 
 __all__ = ["load", "load_policy"]
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"a2c": A2C, "dqn": DQN, "ppo": PPO}
-
-_SILENT_REPLACEMENTS = ("Could not deserialize object", "You are probably loading a .* model saved")
-"""SB3's warnings before it goes on with something else than what was saved."""
 
 
 def load(
@@ -61,8 +59,7 @@ def load(
     saved = _read_data(file)
     cls = _choose_algorithm(file, saved, algorithm)
     with warnings.catch_warnings():
-        for beginning in _SILENT_REPLACEMENTS:
-            warnings.filterwarnings("error", message=beginning)
+        refuse_replacements()
         try:
             model = cls.load(file, env=env, device=device, **options)
         except (UserWarning, ImportError, RuntimeError, ValueError) as error:

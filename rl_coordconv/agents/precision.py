@@ -18,6 +18,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
 from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv._util.torch_internals import onednn_has_bf16, torch_sees_avx512_bf16
 from rl_coordconv.agents.fast.network import FastNetwork
 from rl_coordconv.machine.hardware import cpu_flags
 
@@ -101,25 +102,11 @@ def has_fast_bf16(device: torch.device) -> bool:
     """Tell whether convolutions in bf16 run on hardware made for them."""
     if device.type == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu" or not _onednn_has_bf16():
+    if device.type != "cpu" or not onednn_has_bf16():
         return False
-    return bool(_BF16_INSTRUCTIONS & cpu_flags()) or _torch_sees_bf16_instructions()
-
-
-def _onednn_has_bf16() -> bool:
-    """Tell whether this build of torch has oneDNN, and oneDNN accepts bf16 on this processor."""
-    if not torch.backends.mkldnn.is_available():
-        return False
-    try:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    except AttributeError:  # macOS: built without the operators
-        return False
-
-
-def _torch_sees_bf16_instructions() -> bool:
-    """Ask torch, where the operating system does not list the processor's instructions."""
-    has = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(has()) if has is not None and not cpu_flags() else False
+    flags = cpu_flags()
+    # torch is asked where the operating system does not list the processor's instructions.
+    return bool(_BF16_INSTRUCTIONS & flags) if flags else torch_sees_avx512_bf16()
 
 
 def choose_precision(request: PrecisionRequest, policy: ActorCriticPolicy) -> Precision:

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.common_types import _size_2_t
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.layers.cached_map import CachedMap
@@ -24,6 +23,8 @@ from rl_coordconv.layers.functional import (
 )
 from rl_coordconv.layers.names import public
 from rl_coordconv.layers.separate import initialize_separately_
+
+Size = int | tuple[int, int]
 
 # A call in `forward` becomes one node of a graph; the name has to be known where it is called.
 torch.fx.wrap("conv2d_with_extra_channels")
@@ -48,10 +49,10 @@ class ExtraChannelConv2d(nn.Conv2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: _size_2_t,
-        stride: _size_2_t = 1,
-        padding: _size_2_t | str = 0,
-        dilation: _size_2_t = 1,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
@@ -171,8 +172,6 @@ class ExtraChannelConv2d(nn.Conv2d):
 
     def _border(self) -> list[int]:
         """Return the padding's width on the left, on the right, at the top and at the bottom."""
-        if self.padding_mode != "zeros":
-            return self._reversed_padding_repeated_twice
         if isinstance(self.padding, str):
             if self.padding == "valid":
                 return [0, 0, 0, 0]

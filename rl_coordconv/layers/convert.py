@@ -11,6 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
 from rl_coordconv._util.errors import InputError, closest
+from rl_coordconv._util.torch_internals import seems_hooked
 from rl_coordconv.layers.checks import ExtraScale
 from rl_coordconv.layers.conv import CoordConv2d
 from rl_coordconv.layers.names import public
@@ -68,10 +69,11 @@ def convert_to_coordconv(
     replacements = {id(layer): _converted(layer, with_r, coordinate_scale) for _, layer in chosen}
     if id(module) in replacements:
         return replacements[id(module)]
-    for parent in list(module.modules()):
-        for name, child in list(parent._modules.items()):
-            if id(child) in replacements:
-                setattr(parent, name, replacements[id(child)])
+    # One layer may stand in several places.
+    for path, child in list(module.named_modules(remove_duplicate=False)):
+        if id(child) in replacements:
+            parent, _, name = path.rpartition(".")
+            setattr(module.get_submodule(parent), name, replacements[id(child)])
     return module
 
 
@@ -87,7 +89,7 @@ def _check_convertible(name: str, layer: nn.Conv2d) -> None:
         reason = f"it is a {type(layer).__name__} without weights yet; run the network once first"
     elif parametrize.is_parametrized(layer):
         reason = "its weight is parametrised; remove the parametrisation first"
-    elif layer._forward_pre_hooks or layer._forward_hooks or layer._backward_hooks:
+    elif seems_hooked(layer):
         reason = "it has hooks (weight_norm and spectral_norm are such); remove them first"
     elif type(layer) is not nn.Conv2d:
         reason = f"it is a {type(layer).__name__}, whose own behaviour would be lost"

@@ -27,6 +27,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_mapping, replace, write_json
+from rl_coordconv._util.sb3_internals import n_updates, set_n_updates, stats_window
 from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.status import Count
 
@@ -131,7 +132,7 @@ def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
         "num_timesteps": model.num_timesteps,
-        "n_updates": model._n_updates,
+        "n_updates": n_updates(model),
         "reward_normalization": _reward_normalization(model),
         "episodes": [_plain_episode(episode) for episode in model.ep_info_buffer or ()],
         "torch_rng": torch.get_rng_state(),
@@ -162,9 +163,9 @@ def _restore(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
         mean, variance, env.ret_rms.count = moments
         env.ret_rms.mean, env.ret_rms.var = np.array(mean), np.array(variance)
     model.num_timesteps = state["num_timesteps"]
-    model._n_updates = state["n_updates"]
+    set_n_updates(model, state["n_updates"])
     # learn(reset_num_timesteps=False) keeps these buffers where they exist.
-    window = model._stats_window_size
+    window = stats_window(model)
     model.ep_info_buffer = deque(state["episodes"], maxlen=window)
     model.ep_success_buffer = deque(maxlen=window)
     torch.set_rng_state(state["torch_rng"])

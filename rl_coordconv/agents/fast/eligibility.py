@@ -14,6 +14,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from torch import nn
 
+from rl_coordconv._util.sb3_internals import why_not_known
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.fast.structure import is_hooked
 
@@ -33,7 +34,8 @@ _OF_DISTRIBUTION = (
 
 
 def _methods(cls: type, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(cls, name) for name in names}
+    # A private one may be gone one day: then nobody can replace it.
+    return {name: getattr(cls, name, None) for name in names}
 
 
 # As they were when this file was imported, to notice who patches a class.
@@ -53,7 +55,8 @@ def why_not_fast(model: OnPolicyAlgorithm) -> str | None:
     """
     policy = model.policy
     return (
-        _wrong_device(model.device)
+        why_not_known()
+        or _wrong_device(model.device)
         or _wrong_spaces(model.observation_space, model.action_space)
         or _wrong_policy(policy, model.use_sde)
         or _wrong_heads(policy)

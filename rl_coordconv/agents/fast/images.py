@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rl_coordconv._util.torch_internals import convolution_backward, relu_backward
+
 
 class Uint8Convolution(torch.autograd.Function):
     """A convolution straight from uint8 images, without padding.
@@ -69,7 +71,7 @@ class CachedConvolution(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of images (unless uint8), weight, bias and map."""
         images, weight, output = ctx.saved_tensors
-        gradient = torch.ops.aten.threshold_backward(gradients[0], output, 0)
+        gradient = relu_backward(gradients[0], output)
         needed = [ctx.needs_input_grad[0], True, ctx.has_bias]
         of_extra = _sum_over_batch(gradient) if ctx.has_extra else None
         return *_gradients(gradient, images, weight, ctx.stride, needed), of_extra, None, None
@@ -79,21 +81,7 @@ def _gradients(
     gradient: Tensor, images: Tensor, weight: Tensor, stride: tuple[int, int], needed: list[bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Return a convolution's gradients of images, weight and bias, those that are needed."""
-    result: tuple[Tensor | None, Tensor | None, Tensor | None]
-    result = torch.ops.aten.convolution_backward(
-        gradient,
-        _convert(images, weight.dtype),
-        weight,
-        [weight.shape[0]] if needed[2] else None,
-        stride,
-        [0, 0],
-        [1, 1],
-        False,
-        [0, 0],
-        1,
-        needed,
-    )
-    return result
+    return convolution_backward(gradient, _convert(images, weight.dtype), weight, stride, needed)
 
 
 def _sum_over_batch(images: Tensor) -> Tensor:

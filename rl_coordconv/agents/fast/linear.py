@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, "_linear_pointwise"
-)
+from rl_coordconv._util import torch_internals
+from rl_coordconv._util.torch_internals import onednn_linear
 
 
 def linear(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -26,18 +25,11 @@ def linear(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         weight: (out, in).
         bias: (out,) or None.
     """
-    if _HAS_ONEDNN and features.device.type == "cpu" and features.dtype is torch.float32:
+    is_fp32_on_cpu = features.device.type == "cpu" and features.dtype is torch.float32
+    if is_fp32_on_cpu and torch_internals.HAS_ONEDNN_LINEAR:
         output: Tensor = _OneDnnLinear.apply(features, weight, bias)
         return output
     return functional.linear(features, weight, bias)
-
-
-def _multiply(left: Tensor, right_transposed: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return ``left @ right_transposed.T + bias``."""
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(
-        left, right_transposed, bias, "none", [], ""
-    )
-    return product
 
 
 class _OneDnnLinear(torch.autograd.Function):
@@ -45,13 +37,13 @@ class _OneDnnLinear(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.has_bias = bias is not None
-        return _multiply(features.contiguous(), weight, bias)
+        return onednn_linear(features.contiguous(), weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         features, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous()
-        feature_gradient = _multiply(gradient, weight.t()) if ctx.needs_input_grad[0] else None
-        weight_gradient = _multiply(gradient.t().contiguous(), features.t().contiguous())
+        feature_gradient = onednn_linear(gradient, weight.t()) if ctx.needs_input_grad[0] else None
+        weight_gradient = onednn_linear(gradient.t().contiguous(), features.t().contiguous())
         return feature_gradient, weight_gradient, gradient.sum(0) if ctx.has_bias else None

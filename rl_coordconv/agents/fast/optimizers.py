@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from rl_coordconv._util.torch_internals import has_step_hooks
+
 _FUSABLE = (torch.optim.Adam, torch.optim.AdamW)
 
 
@@ -44,7 +46,7 @@ def _may_fuse(optimizer: torch.optim.Optimizer) -> bool:
     if type(optimizer) not in _FUSABLE:
         return False
     # Whoever listens is not to see the choice.
-    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+    if has_step_hooks(optimizer):
         return False
     return all(_is_plain(group) for group in optimizer.param_groups)
 

@@ -15,6 +15,12 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor, NatureCNN
 from torch import nn
 
+from rl_coordconv._util.torch_internals import (
+    count_hooks,
+    has_global_hooks,
+    parts_of,
+    read_versions,
+)
 from rl_coordconv.extractors import CoordConvCNN, ImpalaCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.impala import ResidualBlock, Stage
 from rl_coordconv.extractors.pooling import GlobalPool
@@ -38,8 +44,6 @@ _METHODS = (
 _ORIGINALS = {cls: {name: getattr(cls, name, None) for name in _METHODS} for cls in _PURE}
 """As they were when this file was imported, to notice who patches a class."""
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
 
 def is_unmodified(module: nn.Module, *types: type[nn.Module]) -> bool:
     """Tell whether a module itself (not its children) is exactly what its type says.
@@ -54,7 +58,7 @@ def is_unmodified(module: nn.Module, *types: type[nn.Module]) -> bool:
         return False
     if any(getattr(cls, name, None) is not function for name, function in originals.items()):
         return False
-    return not any(name in vars(module) for name in _METHODS) and not _count_hooks(module)
+    return not any(name in vars(module) for name in _METHODS) and not count_hooks(module)
 
 
 def is_pure(module: nn.Module) -> bool:
@@ -64,14 +68,9 @@ def is_pure(module: nn.Module) -> bool:
 
 def is_hooked(module: nn.Module) -> bool:
     """Tell whether somebody listens to a module, to one within it, or to all modules there are."""
-    if nn.modules.module._has_any_global_hook():
+    if has_global_hooks():
         return True
-    return any(_count_hooks(part) for part in module.modules())
-
-
-def _count_hooks(module: nn.Module) -> int:
-    state = vars(module)  # a scripted module keeps none of them here
-    return sum(len(state.get(name, ())) for name in _HOOKS)
+    return any(count_hooks(part) for part in module.modules())
 
 
 class PolicyStructure:
@@ -103,15 +102,14 @@ class PolicyStructure:
         facts: list[Any] = [
             policy.normalize_images,
             policy.share_features_extractor,
-            nn.modules.module._has_any_global_hook(),
+            has_global_hooks(),
         ]
         for module in self._modules:
-            state = vars(module)
             # A method patched into the object is one more entry of its dictionary.
-            facts += (id(module), len(state), _count_hooks(module))
-            facts += map(id, state.get("_modules", {}).values())
-            parameters, buffers = state.get("_parameters", {}), state.get("_buffers", {})
-            for tensor in (*parameters.values(), *buffers.values()):
+            facts += (id(module), len(vars(module)), count_hooks(module))
+            children, tensors = parts_of(module)
+            facts += map(id, children)
+            for tensor in tensors:
                 if tensor is not None:
                     facts += (id(tensor), tensor.data_ptr(), tensor.requires_grad)
         return facts
@@ -138,7 +136,7 @@ class ParameterSnapshot:
         self, parameters: Iterable[torch.Tensor], copied: Iterable[torch.Tensor] = ()
     ) -> None:
         self._parameters = list(parameters)
-        self._versions = self._read_versions()
+        self._versions = read_versions(self._parameters)
         self._copied = [(_sample(one), _sample(one).clone()) for one in copied]
 
     def is_current(self, *, compare: bool = True) -> bool:
@@ -147,12 +145,9 @@ class ParameterSnapshot:
         Args:
             compare: whether to look for changes that version counters do not tell of.
         """
-        if self._read_versions() != self._versions:
+        if read_versions(self._parameters) != self._versions:
             return False
         return not compare or all(_is_equal(now, then) for now, then in self._copied)
-
-    def _read_versions(self) -> list[tuple[int, int]]:
-        return [(one._version, one.data_ptr()) for one in self._parameters]
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:

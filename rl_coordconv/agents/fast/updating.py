@@ -10,6 +10,7 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
+from rl_coordconv._util.torch_internals import is_listened_to, multiply_all_
 from rl_coordconv.agents.fast.graphs import Graphs
 from rl_coordconv.agents.fast.losses import LossWeights
 from rl_coordconv.agents.fast.network import FastNetwork
@@ -28,14 +29,9 @@ def may_capture(policy: ActorCriticPolicy, network: FastNetwork) -> bool:
     """
     owned = {id(one) for group in policy.optimizer.param_groups for one in group["params"]}
     return network.is_pure and all(
-        not one.requires_grad or (id(one) in owned and not _is_listened_to(one))
+        not one.requires_grad or (id(one) in owned and not is_listened_to(one))
         for one in policy.parameters()
     )
-
-
-def _is_listened_to(parameter: Tensor) -> bool:
-    after = getattr(parameter, "_post_accumulate_grad_hooks", None)
-    return bool(parameter._backward_hooks or after)
 
 
 def replay_gradients(
@@ -102,4 +98,4 @@ def _in_memory_format_of(parameter: Tensor, gradient: Tensor | None) -> Tensor |
 def _clip_(gradients: list[Tensor], max_norm: Tensor) -> None:
     """Do what `torch.nn.utils.clip_grad_norm_` does, with a limit that is not read on the host."""
     total = torch.nn.utils.get_total_norm(gradients)
-    torch._foreach_mul_(gradients, torch.clamp(max_norm / (total + 1e-6), max=1.0))
+    multiply_all_(gradients, torch.clamp(max_norm / (total + 1e-6), max=1.0))
