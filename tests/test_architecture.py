@@ -81,6 +81,29 @@ def test_envs_know_no_network():
         assert not {n for n in imported_modules(path) if n.split(".")[0] == "torch"}, path.name
 
 
+PRIVATE = {
+    "_util/torch_internals.py": {
+        *("ops", "_foreach_mul_", "_has_any_global_hook", "_backward_hooks", "_forward_hooks"),
+        *("_optimizer_step_pre_hooks", "_is_avx512_bf16_supported"),
+    },
+    "_util/sb3_internals.py": {"_stats_window_size", "_wrap_env"},
+    "envs/emulator.py": {"send", "recv"},
+}
+"""What is looked up on objects of other libraries, and the one file that may."""
+
+
+@pytest.mark.parametrize("place", sorted(PRIVATE))
+def test_private_interfaces_are_used_in_one_place(place):
+    """See "Private interfaces that we lean on" in CONTRIBUTING.md."""
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.walk(ast.parse(path.read_text(encoding="utf8")))
+        found = {ast.unparse(node) for node in tree if isinstance(node, ast.Attribute)}
+        used = {name for name in found if name.split(".")[-1] in PRIVATE[place]}
+        if place == "envs/emulator.py":
+            used = {name for name in used if ".ale." in name}
+        assert not used or path == PACKAGE / place, f"{path.relative_to(PACKAGE)} uses {used}"
+
+
 HEAVY = (
     "torch",
     "stable_baselines3",

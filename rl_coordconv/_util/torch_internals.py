@@ -237,14 +237,34 @@ def has_global_hooks() -> bool:
     return not HAS_GLOBAL_HOOKS or bool(nn.modules.module._has_any_global_hook())
 
 
-def parts_of(module: nn.Module) -> tuple[Iterable[nn.Module | None], tuple[Tensor | None, ...]]:
-    """Return a module's own children, and its own parameters and buffers."""
-    if not HAS_PARTS:
-        tensors = (*module.parameters(recurse=False), *module.buffers(recurse=False))
-        return module.children(), tensors
-    state = vars(module)
-    parameters, buffers = state.get("_parameters", {}), state.get("_buffers", {})
-    return state.get("_modules", {}).values(), (*parameters.values(), *buffers.values())
+def read_parts(modules: Iterable[nn.Module]) -> list[Any]:
+    """Return of what modules are made: children, hooks, addresses of parameters and buffers.
+
+    Two readings are equal unless something but numbers was changed in between.
+    """
+    if not (HAS_PARTS and HAS_HOOKS):
+        return _read_public_parts(modules)
+    facts: list[Any] = []
+    for module in modules:
+        state = vars(module)
+        # A method patched into the object is one more entry of its dictionary.
+        facts += (id(module), len(state), count_hooks(module))
+        facts += map(id, state.get("_modules", {}).values())
+        parameters, buffers = state.get("_parameters", {}), state.get("_buffers", {})
+        for tensor in (*parameters.values(), *buffers.values()):
+            if tensor is not None:
+                facts += (id(tensor), tensor.data_ptr(), tensor.requires_grad)
+    return facts
+
+
+def _read_public_parts(modules: Iterable[nn.Module]) -> list[Any]:
+    facts: list[Any] = []
+    for module in modules:
+        facts += (id(module), len(vars(module)), count_hooks(module))
+        facts += map(id, module.children())
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            facts += (id(tensor), tensor.data_ptr(), tensor.requires_grad)
+    return facts
 
 
 # ---- hooks of parameters and optimisers

@@ -21,10 +21,13 @@ from stable_baselines3.common.vec_env.base_vec_env import (
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs.emulator import (
     SIDE,
+    action_names,
     check_actions,
     check_threads,
     first_frames,
     make_emulator,
+    receive,
+    send,
 )
 from rl_coordconv.envs.games import resolve_game
 from rl_coordconv.envs.protocols import Protocol, load_protocol
@@ -83,8 +86,7 @@ class AtariVecEnv(VecEnv):
             raise InputError(f"render_mode {render_mode!r} is unknown (allowed: None, 'rgb_array')")
         self._own_render_mode = render_mode
         self._emulator = make_emulator(self.game, n_envs, self.protocol, self.num_threads)
-        # The enumeration's members carry no integer of their own, only a value.
-        meanings = [action.name for action in self._emulator.ale.get_action_set()]
+        meanings = action_names(self._emulator, self.game, self.protocol)
         self.action_meanings: list[str] = meanings
         """What each action presses, for example ``["NOOP", "FIRE", "RIGHT", "LEFT"]``."""
         presses_fire = self.protocol.fire_on_life_loss and "FIRE" in meanings
@@ -169,7 +171,7 @@ class AtariVecEnv(VecEnv):
             self._pressed = np.flatnonzero(self._press_fire).tolist()
             for index in self._pressed:
                 chosen[index] = self._fire
-        self._emulator.ale.send(chosen, self._strength)  # type: ignore[arg-type]
+        send(self._emulator, chosen, self._strength)
         if self._screen is not None:
             self._screen.send(chosen)
         self._is_waiting = True
@@ -185,7 +187,7 @@ class AtariVecEnv(VecEnv):
         """
         if not self._is_waiting:
             raise RuntimeError("call step_async() before step_wait()")
-        observations, rewards, terminated, truncated, info = self._emulator.ale.recv()
+        observations, rewards, terminated, truncated, info = receive(self._emulator)
         if self._screen is not None:
             self._screen.receive()
         self._is_waiting = False
@@ -255,7 +257,7 @@ class AtariVecEnv(VecEnv):
         """Read results that nobody waited for: they would be mistaken for the next ones."""
         if not self._is_waiting:
             return
-        self._emulator.ale.recv()
+        receive(self._emulator)
         if self._screen is not None:
             self._screen.receive()
         self._is_waiting = False

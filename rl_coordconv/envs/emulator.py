@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ale_py
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
 from numpy.typing import NDArray
@@ -64,6 +65,51 @@ def make_emulator(
         )
 
 
+def has_binding() -> bool:
+    """Tell whether ale-py's binding has the methods that take lists and know the actions."""
+    cls = getattr(ale_py, "ALEVectorInterface", None)
+    return all(hasattr(cls, name) for name in ("send", "recv", "get_action_set"))
+
+
+HAS_BINDING = has_binding()
+"""ale-py documents the vector environment, not the binding in it."""
+
+
+def send(emulator: AtariVectorEnv, actions: list[int], strength: list[float]) -> None:
+    """Start a step; of lists, which cost ale-py's binding a fourth of what arrays do."""
+    if HAS_BINDING:
+        emulator.ale.send(actions, strength)  # type: ignore[arg-type]
+    else:
+        emulator.send(np.array(actions, np.int64))
+
+
+def receive(emulator: AtariVectorEnv) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    """Finish a step: observations, rewards, terminated, truncated and info."""
+    return emulator.ale.recv() if HAS_BINDING else emulator.recv()
+
+
+def action_names(emulator: AtariVectorEnv, game: Game, protocol: Protocol) -> list[str]:
+    """Return what each action presses, for example ``["NOOP", "FIRE", "RIGHT", "LEFT"]``."""
+    if HAS_BINDING:
+        actions = emulator.ale.get_action_set()
+    else:
+        one = load_game(game)
+        is_full = protocol.full_action_space
+        actions = one.getLegalActionSet() if is_full else one.getMinimalActionSet()
+    # The enumeration's members carry no integer of their own, only a value.
+    return [action.name for action in actions]
+
+
+def load_game(game: Game) -> ale_py.ALEInterface:
+    """Return a single emulator with a game in it."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    emulator = ale_py.ALEInterface()
+    rom = ale_py.roms.get_rom_path(game.rom)
+    assert rom is not None  # a resolved game has one
+    emulator.loadROM(rom)
+    return emulator
+
+
 def first_frames(info: dict[str, Any]) -> NDArray[np.int64]:
     """Return the emulator frame at which each sub-environment's current game began.
 
@@ -74,7 +120,7 @@ def first_frames(info: dict[str, Any]) -> NDArray[np.int64]:
 
 
 def check_actions(actions: Any, n_envs: int, meanings: list[str]) -> list[int]:
-    """Return actions as a list, which costs ale-py's binding a fourth of what an array does.
+    """Return actions as the list that `send` takes.
 
     Raises:
         InputError: the shape, the type or a value is not allowed.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import ale_py
 import numpy as np
 from numpy.typing import NDArray
 
-from rl_coordconv.envs.emulator import make_emulator
+from rl_coordconv.envs.emulator import load_game, make_emulator, receive, send
 from rl_coordconv.envs.games import Game
 from rl_coordconv.envs.protocols import Protocol
 
@@ -46,11 +45,11 @@ class TwinScreen:
 
     def send(self, actions: list[int]) -> None:
         """Start the same step as the twin."""
-        self._emulator.ale.send(actions, self._strength)  # type: ignore[arg-type]
+        send(self._emulator, actions, self._strength)
 
     def receive(self) -> dict[str, Any]:
         """Finish the step and return the emulator's info."""
-        self._screens, _, _, _, info = self._emulator.ale.recv()
+        self._screens, _, _, _, info = receive(self._emulator)
         return info
 
     def images(self) -> list[NDArray[np.uint8] | None]:
@@ -62,10 +61,5 @@ class TwinScreen:
 
 def _screen_size(game: Game) -> tuple[int, int]:
     """Return the screen's height and width in pixels; games for PAL sets have 250 rows."""
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    emulator = ale_py.ALEInterface()
-    rom = ale_py.roms.get_rom_path(game.rom)
-    assert rom is not None  # a resolved game has one
-    emulator.loadROM(rom)
-    height, width = emulator.getScreenDims()
+    height, width = load_game(game).getScreenDims()
     return int(height), int(width)

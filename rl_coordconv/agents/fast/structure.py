@@ -18,7 +18,7 @@ from torch import nn
 from rl_coordconv._util.torch_internals import (
     count_hooks,
     has_global_hooks,
-    parts_of,
+    read_parts,
     read_versions,
 )
 from rl_coordconv.extractors import CoordConvCNN, ImpalaCNN, PlaceboCNN, PooledCNN
@@ -99,20 +99,12 @@ class PolicyStructure:
 
     def _read(self) -> list[Any]:
         policy = self._policy
-        facts: list[Any] = [
+        return [
             policy.normalize_images,
             policy.share_features_extractor,
             has_global_hooks(),
+            *read_parts(self._modules),
         ]
-        for module in self._modules:
-            # A method patched into the object is one more entry of its dictionary.
-            facts += (id(module), len(vars(module)), count_hooks(module))
-            children, tensors = parts_of(module)
-            facts += map(id, children)
-            for tensor in tensors:
-                if tensor is not None:
-                    facts += (id(tensor), tensor.data_ptr(), tensor.requires_grad)
-        return facts
 
 
 _COMPARED_WHOLE = 2**17
