@@ -128,8 +128,8 @@ class Elsewhere:
 
 
 def test_a_backend_carries_out_a_sweep(tmp_path, capsys):
-    command = "sweep --games Aim --agents ppo-aim --extractors cnn --seeds 2 --precision fp32".split()
-    command += ["--output", str(tmp_path / "s"), "--backend"]
+    command = "sweep --games Aim --agents ppo-aim --extractors cnn --precision fp32".split()
+    command += ["--seeds", "2", "--output", str(tmp_path / "s"), "--backend"]
     assert main([*command, "elsewher"]) == 2
     assert "unknown backend 'elsewher' (allowed: local, ray)" in capsys.readouterr().err
     register_backend(BackendSpec("elsewhere", {"jobs": None}, lambda *_: Elsewhere()))

@@ -2,7 +2,7 @@
 
 ``warmup_0.05_lin_1e-3`` is ours: Adam's first steps are as large as the learning rate whatever the
 gradient, and all of a unit's inputs are positive behind a ReLU; at 1e-3 the first rollouts left a
-sixth of the last layer's units alive (docs/preset-search.md).
+sixth of the last layer's units alive (docs/preset-search/README.md).
 """
 
 from __future__ import annotations
