@@ -8,12 +8,28 @@ from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv._util.yaml_loading import parse_yaml
 
 
-def parse_options(pairs: tuple[str, ...], example: str) -> dict[str, Any]:
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` pairs of hyperparameters.
+
+    A value is as for `parse_options`, or ``null``; what is clearly a number is one, also where YAML
+    sees text (``1e-4``).
+
+    Raises:
+        InputError: as `parse_options`.
+    """
+    from rl_coordconv.agents.settings import number_or_text
+
+    options = parse_options(pairs, example="learning_rate=1e-4", null=True)
+    return {key: number_or_text(value) for key, value in options.items()}
+
+
+def parse_options(pairs: tuple[str, ...], example: str, *, null: bool = False) -> dict[str, Any]:
     """Read ``KEY=VALUE`` pairs; a value is a YAML scalar: true, 0.5, 256 or a word.
 
     Args:
         pairs: as given on the command line.
         example: of a pair, for the message.
+        null: whether a value may be ``null``.
 
     Raises:
         InputError: no ``=`` in a pair, the same key twice, or a value that is no YAML or neither a
@@ -27,7 +43,8 @@ def parse_options(pairs: tuple[str, ...], example: str) -> dict[str, Any]:
         if key in options:
             raise InputError(f"option {shown(key)} is given twice")
         parsed = parse_yaml(value, where=f"the value of {shown(pair)}")
-        if not isinstance(parsed, bool | int | float | str):
+        is_null = null and parsed is None and value != ""
+        if not (is_null or isinstance(parsed, bool | int | float | str)):
             raise InputError(
                 f"the value of {shown(pair)} is neither a number, true, false nor a word"
             )

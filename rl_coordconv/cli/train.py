@@ -11,7 +11,7 @@ import tyro
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import given_flags, parse
-from rl_coordconv.cli.options import parse_options
+from rl_coordconv.cli.options import parse_options, parse_settings
 from rl_coordconv.cli.outputs import check_folder, open_console
 from rl_coordconv.machine.hardware import check_threads
 
@@ -33,6 +33,9 @@ class TrainArguments:
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
     """ppo or a2c, or a path to your own preset (YAML)."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
+    """Hyperparameters over the preset's, by its keys: learning_rate=lin_1e-4 n_steps=64
+    optimizer_kwargs.eps=1e-5."""
     total_timesteps: int | None = None
     """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames)."""
     n_envs: int | None = None
@@ -98,10 +101,11 @@ def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
     if arguments.game is None:
         raise InputError("--game is needed, for example --game Pong (or --resume RUN_DIR)")
     values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    for name in ("logdir", "resume", "game", "extractor_kwargs", *_OF_THIS_PROCESS):
+    for name in ("logdir", "resume", "game", "extractor_kwargs", "set", *_OF_THIS_PROCESS):
         del values[name]
     options = parse_options(arguments.extractor_kwargs, example="with_r=true")
-    config = resolve_run(arguments.game, extractor_kwargs=options, **values)
+    settings = parse_settings(arguments.set)
+    config = resolve_run(arguments.game, extractor_kwargs=options, settings=settings, **values)
     if not (arguments.logdir / config.name).exists():
         check_machine(config.device, config.precision)
     check_trainable(config)

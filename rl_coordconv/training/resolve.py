@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
 from rl_coordconv.agents.presets import MAX_TIMESTEPS, change_preset, load_agent_preset
+from rl_coordconv.agents.settings import with_settings
 from rl_coordconv.envs import find_game, is_atari, load_protocol
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine.devices import check_device_name, resolve_device
@@ -29,6 +31,7 @@ def resolve_run(
     protocol: str = "deepmind",
     eval_episodes: int = 10,
     initialization: str = "sb3",
+    settings: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """Fill in every default and check every value before anything is built.
 
@@ -49,10 +52,13 @@ def resolve_run(
         protocol: ``deepmind`` or ``machado``, of an Atari game.
         eval_episodes: episodes played at the end; 0 leaves the evaluation out.
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
+        settings: hyperparameters over the preset's, by its keys; see
+            `rl_coordconv.agents.settings.with_settings`.
 
     Raises:
-        UnknownNameError: no such game, extractor, agent, protocol, device or precision.
-        InputError: a value that is not allowed.
+        UnknownNameError: no such game, extractor, agent, protocol, device, precision or
+            hyperparameter.
+        InputError: a value that is not allowed, or one that is given twice.
     """
     game = find_game(game)
     if not is_atari(game) and protocol != "deepmind":
@@ -67,6 +73,8 @@ def resolve_run(
     _check_between("eval_episodes", eval_episodes, MAX_EPISODES, least=0)
     given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
     changes = {key: value for key, value in given.items() if value is not None}
+    _refuse_repetition(changes, settings or {})
+    preset = with_settings(preset, settings or {}, agent=Path(agent).stem)
     return RunConfig.build(
         game=game,
         extractor=extractor,
@@ -93,6 +101,15 @@ def check_machine(device: str, precision: PrecisionRequest) -> None:
         InputError: there is no such device here, or it has no bf16 arithmetic.
     """
     check_request(precision, resolve_device(device))
+
+
+def _refuse_repetition(changes: Mapping[str, int], settings: Mapping[str, Any]) -> None:
+    flags = {"n_timesteps": "total_timesteps", "n_envs": "n_envs"}
+    for name in changes.keys() & settings.keys():
+        raise InputError(
+            f"{name} is given twice: {shown(changes[name])} as {flags[name]}, and "
+            f"{shown(settings[name])} among the hyperparameters"
+        )
 
 
 def _check_between(name: str, value: int | None, most: int, least: int = 1) -> None:

@@ -109,6 +109,23 @@ OPTIONS = [
     ("=1", "is not of the form KEY=VALUE"),
 ]
 
+SETTINGS = [
+    (["learning_rat=1e-4"], "did you mean 'learning_rate'"),
+    (["clip_range"], "'clip_range' is not of the form KEY=VALUE, for example learning_rate=1e-4"),
+    (["gamma=2"], "less than or equal to 1, got 2"),
+    (["gamma="], "is neither a number, true, false nor a word"),
+    (["gamma=null"], "gamma"),
+    (["n_steps=1e1"], "batch_size 16 does not divide the rollout of n_steps x n_envs = 10 x 2"),
+    (["n_steps=1e300"], "n_steps"),
+    (["gamma=0.9", "gamma=0.8"], "'gamma' is given twice"),
+    (["algorithm=a2c"], "algorithm cannot be set"),
+    (["n_envs=2", "--n-envs", "2"], "n_envs is given twice: 2 as n_envs, and 2 among"),
+    (["n_timesteps=64", "--total-timesteps", "64"], "n_timesteps is given twice"),
+    (["optimizer_kwargs=1"], "optimizer_kwargs"),
+    (["optimizer_kwargs.epz=1"], "did you mean 'eps'"),
+    (["[/b]=1"], "'[/b]'"),
+]
+
 # Of a PPO preset whose other values are right.
 PRESET_VALUES = [
     ("learning_rate", "lin_1e999", "'lin_1e999' begins above 1e+06"),

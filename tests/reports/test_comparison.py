@@ -301,3 +301,11 @@ def test_a_game_without_reference_scores_is_compared_all_the_same(tmp_path, writ
     assert against(comparison, "coordconv").verdict is Verdict.SIMILAR
     assert "No reference scores are known for Adventure" in comparison.warnings[0]
     assert suites(comparison)[0].left_out == ("Adventure (no reference scores)",)
+
+
+def test_hyperparameters_that_were_set_tell_agents_apart(tmp_path, write_run):
+    for settings in ({"learning_rate": "lin_1e-4"}, {"learning_rate": 1e-4}, {}):
+        write_run(tmp_path, settings=settings)
+    assert compared(tmp_path).agents == [
+        "ppo, learning_rate 0.0001", "ppo, learning_rate lin_1e-4", "ppo, learning_rate lin_2.5e-4"
+    ]  # fmt: skip
