@@ -23,6 +23,23 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     return {key: number_or_text(value) for key, value in options.items()}
 
 
+def parse_grid(words: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Read ``KEY=V1,V2`` words: the values that each hyperparameter takes.
+
+    Raises:
+        InputError: as `parse_settings`.
+    """
+    grid: dict[str, list[Any]] = {}
+    for word in words:
+        key, equals, values = word.partition("=")
+        if not equals or not key:
+            raise InputError(f"--grid {shown(word)} is not KEY=V1,V2, for example n_steps=64,128")
+        if key in grid:
+            raise InputError(f"--grid {shown(key)} is given twice")
+        grid[key] = [parse_settings((f"{key}={value}",))[key] for value in values.split(",")]
+    return grid
+
+
 def parse_options(pairs: tuple[str, ...], example: str, *, null: bool = False) -> dict[str, Any]:
     """Read ``KEY=VALUE`` pairs; a value is a YAML scalar: true, 0.5, 256 or a word.
 

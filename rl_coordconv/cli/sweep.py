@@ -11,6 +11,7 @@ import tyro
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.options import parse_grid
 from rl_coordconv.cli.outputs import check_folder, open_console
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class SweepArguments:
     """ppo, ppo-short, a2c, or paths to your own presets; default: ppo."""
     extractors: tuple[str, ...] | None = None
     """Default: cnn coordconv placebo."""
+    grid: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="KEY=V1,V2 ...")] = None
+    """Hyperparameters over each agent's preset, by its keys; every combination of the values is
+    trained: learning_rate=lin_1e-4,lin_2.5e-4 n_steps=64,128."""
     seeds: int | None = None
     """How many; default: 5."""
     total_timesteps: int | None = None
@@ -102,7 +106,7 @@ def run(argv: list[str]) -> int:
 
 
 def _check_flags(arguments: SweepArguments) -> None:
-    for name in ("games", "agents", "extractors"):
+    for name in ("games", "agents", "extractors", "grid"):
         if getattr(arguments, name) == ():
             raise InputError(f"--{name} is given without any name")
     if arguments.retries < 0:
@@ -124,6 +128,8 @@ def _config(arguments: SweepArguments) -> SweepConfig:
     names = {field.name for field in fields(arguments)} & set(SweepConfig.model_fields)
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
+    if "grid" in given:
+        given["grid"] = parse_grid(given["grid"])
     # Either of them takes the other's place.
     if "suite" in given:
         values.pop("games", None)

@@ -1,8 +1,8 @@
-"""A sweep's configuration: the grid of games, agents, extractors and seeds."""
+"""A sweep's configuration: games x agents x hyperparameters x extractors x seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.envs import find_game, load_suite
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_SEED
+from rl_coordconv.sweeps.grid import Grid, combinations, count
 from rl_coordconv.training.resolve import resolve_run
 
 Names = tuple[str, ...]
@@ -38,6 +39,8 @@ class SweepConfig(BaseModel):
     extractors: Annotated[Names, Field(min_length=1)] = ("cnn", "coordconv", "placebo")
     extractor_kwargs: dict[str, dict[str, bool | int | float | str]] = {}
     """Options of single extractors, by their names."""
+    grid: Grid = {}
+    """Values of hyperparameters over each agent's preset; every combination is trained."""
     seeds: Annotated[int, Field(ge=1, le=MAX_SEED + 1, strict=True)] = 5
     """How many: 0, 1, 2, ..."""
     total_timesteps: Annotated[int, Field(ge=1, strict=True)] | None = None
@@ -108,17 +111,24 @@ class SweepConfig(BaseModel):
                 f"extractor_kwargs names {sorted(unused)}, which is not among the extractors "
                 f"{list(self.extractors)}"
             )
-        return [
-            self._run(game, agent, extractor, seed, protocol)
+        settings = combinations(self.grid)
+        runs = [
+            self._run(game, agent, one, extractor, seed, protocol)
             for seed in range(self.seeds)
             for game in games
             for agent in self.agents
+            for one in settings
             for extractor in self.extractors
         ]
+        if self.grid:
+            _refuse_same(runs[: len(runs) // (self.seeds * len(games))], self.grid)
+        return runs
 
     def _check_number(self, games: int) -> None:
         counts = {"games": games, "agents": len(self.agents), "extractors": len(self.extractors),
                   "seeds": self.seeds}  # fmt: skip
+        if self.grid:
+            counts["settings"] = count(self.grid)
         if prod(counts.values()) > MAX_RUNS:
             product = " x ".join(f"{count:,} {name}" for name, count in counts.items())
             raise InputError(
@@ -137,7 +147,15 @@ class SweepConfig(BaseModel):
             _refuse_repetition("games", names)
         return names, protocol if self.protocol is None else self.protocol
 
-    def _run(self, game: str, agent: str, extractor: str, seed: int, protocol: str) -> RunConfig:
+    def _run(
+        self,
+        game: str,
+        agent: str,
+        settings: Mapping[str, Any],
+        extractor: str,
+        seed: int,
+        protocol: str,
+    ) -> RunConfig:
         return resolve_run(
             game,
             extractor=extractor,
@@ -151,6 +169,7 @@ class SweepConfig(BaseModel):
             protocol=protocol,
             eval_episodes=self.eval_episodes,
             initialization=self.initialization,
+            settings=settings,
         ).model_copy(update={"format_version": self.format_version})
 
 
@@ -163,3 +182,15 @@ def _refuse_repetition(field: str, names: Iterable[str]) -> None:
         if name in seen:
             raise InputError(f"{name!r} is given twice in {field}")
         seen.add(name)
+
+
+def _refuse_same(runs: Iterable[RunConfig], grid: Grid) -> None:
+    """Refuse combinations that come to the same preset, as 1 and 1.0 do in the end."""
+    seen: set[str] = set()
+    for run in runs:
+        if run.name in seen:
+            raise InputError(
+                f"grid: two combinations of {', '.join(grid)} are the same settings of agent "
+                f"{run.agent}"
+            )
+        seen.add(run.name)

@@ -309,3 +309,21 @@ def test_hyperparameters_that_were_set_tell_agents_apart(tmp_path, write_run):
     assert compared(tmp_path).agents == [
         "ppo, learning_rate 0.0001", "ppo, learning_rate lin_1e-4", "ppo, learning_rate lin_2.5e-4"
     ]  # fmt: skip
+
+
+def test_a_grids_missing_runs_are_named_one_by_one(tmp_path, write_run):
+    (tmp_path / "sweep.yaml").write_text(
+        "format_version: 2\ngames: [Pong]\nagents: [ppo]\nextractors: [cnn]\nseeds: 1\n"
+        "grid: {learning_rate: [lin_1e-4, 0.0001], gamma: [1, 0.9]}\n"
+    )
+    for rate, gamma in (("lin_1e-4", 1), (1e-4, 1), (1e-4, 0.9)):
+        write_run(tmp_path / "runs", settings={"learning_rate": rate, "gamma": gamma})
+    comparison = compared(tmp_path)
+    assert [one.label for one in comparison.left_out] == [
+        "Pong, ppo, learning_rate lin_1e-4, gamma 0.9, cnn, seed 0"
+    ]
+    assert comparison.agents == [
+        "ppo, gamma 0.9, learning_rate 0.0001",
+        "ppo, gamma 1.0, learning_rate 0.0001",
+        "ppo, gamma 1.0, learning_rate lin_1e-4",
+    ]

@@ -177,8 +177,18 @@ def test_a_sweeps_plan_is_read(tmp_path):
         "extractor_kwargs: {coordconv: {with_r: true}}\n"
     )
     arms = ("cnn", "coordconv(with_r=true)")
-    expected = [("Pong", "ppo", arm, seed) for arm in arms for seed in (0, 1)]
+    expected = [("Pong", "ppo", arm, seed, ()) for arm in arms for seed in (0, 1)]
     assert planned_runs(tmp_path) == expected
+    (tmp_path / "sweep.yaml").write_text(
+        "format_version: 2\ngames: [Pong]\nagents: [ppo]\nextractors: [cnn]\nseeds: 1\n"
+        "grid: {n_steps: [64, 128], learning_rate: [lin_1e-4, 0.001]}\n"
+    )
+    assert [one.label for one in planned_runs(tmp_path)] == [
+        "Pong, ppo, n_steps 64, learning_rate lin_1e-4, cnn, seed 0",
+        "Pong, ppo, n_steps 64, learning_rate 0.001, cnn, seed 0",
+        "Pong, ppo, n_steps 128, learning_rate lin_1e-4, cnn, seed 0",
+        "Pong, ppo, n_steps 128, learning_rate 0.001, cnn, seed 0",
+    ]
     (tmp_path / "sweep.yaml").write_text(
         "suite: atari-5\nagents: [a2c]\nextractors: [cnn]\nseeds: 1"
     )
