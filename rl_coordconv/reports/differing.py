@@ -14,17 +14,25 @@ SHOWN = 60
 """Characters of a value that are shown."""
 
 
-def differing_settings(cells: Sequence[Cell]) -> list[str]:
+def differing_settings(cells: Sequence[Cell], chosen: Sequence[str] = ()) -> list[str]:
     """Name what differs, per agent and setting, and in which arm how often.
 
     Runs that do not record a setting (imports) are not counted in it.
+
+    Args:
+        cells: the runs.
+        chosen: settings that were chosen for each arm, which is told elsewhere.
     """
     warnings = []
     for agent in sorted({cell.agent for cell in cells}):
         here = [cell for cell in cells if cell.agent == agent]
         keys = sorted({key for cell in here for run in cell.runs for key in run.settings})
         for key in keys:
-            if not key.startswith(EXPECTED) and any(_values(cell.runs, key)[1:] for cell in here):
+            if (
+                key not in chosen
+                and not key.startswith(EXPECTED)
+                and any(_values(cell.runs, key)[1:] for cell in here)
+            ):
                 runs = [run for cell in here for run in cell.runs]
                 warnings.append(f"{agent}: {key} differs within a game: {_by_arm(runs, key)}.")
     return warnings

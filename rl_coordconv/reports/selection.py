@@ -55,12 +55,15 @@ class Cell:
         return tuple(run for run in self.runs if run.arm == arm)
 
 
-def select(runs: Sequence[Run], planned: Iterable[Planned]) -> tuple[list[Cell], list[LeftOut]]:
+def select(
+    runs: Sequence[Run], planned: Iterable[Planned], every: Sequence[Run] | None = None
+) -> tuple[list[Cell], list[LeftOut]]:
     """Sort runs into cells.
 
     Args:
-        runs: all that were read.
+        runs: those that are to be compared.
         planned: the runs that a sweep asks for.
+        every: all that were read; None where these are all.
 
     Returns:
         The cells by agent and game, and the runs that do not count.
@@ -69,7 +72,7 @@ def select(runs: Sequence[Run], planned: Iterable[Planned]) -> tuple[list[Cell],
     kept, left_out = _without_repetition(named)
     left_out += [_unfinished(run) for run in kept if not run.usable]
     planned = list(planned)
-    left_out += missing(runs, planned)
+    left_out += missing(runs if every is None else every, planned)
     # A plan does not tell to which of an agent's variants a run belongs.
     divided = {old.agent for old, new in zip(runs, named, strict=True) if old.agent != new.agent}
     planned = [one for one in planned if one.agent not in divided]

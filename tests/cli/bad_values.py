@@ -309,6 +309,8 @@ CURVES = [
 ]
 
 COMPARE = [
+    (["SWEEP", "--select-seeds", "0-"], "--select-seeds '0-' is neither like 0-1 nor like 0,2"),
+    (["SWEEP", "--select-seeds", "16384"], "'16384' is not a seed, or a first and a last one"),
     ([], "no directory was given"),
     (["nowhere"], "nowhere is not a directory"),
     (["file"], "file is a file, not a directory"),
