@@ -37,7 +37,8 @@ class TrainArguments:
     """Hyperparameters over the preset's, by its keys: learning_rate=lin_1e-4 n_steps=64
     optimizer_kwargs.eps=1e-5."""
     total_timesteps: int | None = None
-    """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames)."""
+    """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames).
+    With --resume, more than the run has: it goes on for longer, on record."""
     n_envs: int | None = None
     """Parallel environments; default: the preset's."""
     seed: int = 0
@@ -63,7 +64,7 @@ class TrainArguments:
 
 _OF_THIS_PROCESS = ("threads", "profile")
 """Flags that a run does not remember, and that --resume may change."""
-_WITH_RESUME = ("resume", "precision", *_OF_THIS_PROCESS)
+_WITH_RESUME = ("resume", "precision", "total_timesteps", *_OF_THIS_PROCESS)
 
 
 def run(argv: list[str]) -> int:
@@ -75,6 +76,8 @@ def run(argv: list[str]) -> int:
 
     directory = _run_directory(arguments, argv)
     console = open_console()
+    for sentence in _extend(arguments, directory):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     console.print(describe_start(directory))
     code = train(
         directory,
@@ -111,6 +114,14 @@ def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
     check_trainable(config)
     check_folder("--logdir", arguments.logdir)
     return RunDirectory.create(config, arguments.logdir)
+
+
+def _extend(arguments: TrainArguments, run: Any) -> list[str]:
+    """Give a run that goes on a larger total, where one is asked for."""
+    from rl_coordconv.training.extending import extend
+
+    total = arguments.total_timesteps
+    return [] if arguments.resume is None or total is None else extend(run, total)
 
 
 def _changed_precision(arguments: TrainArguments) -> Literal["fp32", "bf16"] | None:

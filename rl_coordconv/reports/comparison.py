@@ -14,7 +14,7 @@ from rl_coordconv.envs import reference_scores
 from rl_coordconv.extractors.arms import control_of, extractor_of, is_control
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.choosing import Selection, choose
-from rl_coordconv.reports.differing import changed_formats, differing_settings
+from rl_coordconv.reports.differing import changed_formats, differing_settings, extended_runs
 from rl_coordconv.reports.diverged import divergences
 from rl_coordconv.reports.outcomes import (
     Against,
@@ -62,7 +62,7 @@ def compare(
     algorithms = {
         run.agent: run.settings.get("preset.algorithm", run.agent)
         for cell in cells
-        for run in cell.runs
+        for run in cell.every
     }
     return Comparison(
         options=options,
@@ -255,7 +255,8 @@ def _tallies(
         return agent, other != options.baseline, is_control(arm), arm
 
     return [
-        Tally(*key, counts[key], algorithm=algorithms[key[0]]) for key in sorted(counts, key=order)
+        Tally(*key, counts[key], algorithm=algorithms.get(key[0], key[0]))
+        for key in sorted(counts, key=order)
     ]
 
 
@@ -311,9 +312,8 @@ def _warnings(
             f"{', '.join(arms) or 'none'}){hint}: every verdict is undecided."
         )
     warnings += [one.sentence for one in divergences(cells, options.baseline) if one.diverged]
-    warnings += differing_settings(cells, selection.keys if selection else ()) + changed_formats(
-        cells
-    )
+    warnings += differing_settings(cells, selection.keys if selection else ())
+    warnings += changed_formats(cells) + extended_runs(cells)
     damaged = [run for cell in cells for run in cell.every if run.damaged]
     warnings += [
         f"{run.label}: {run.damaged} damaged {'line' if run.damaged == 1 else 'lines'} of its "

@@ -48,6 +48,20 @@ def changed_formats(cells: Sequence[Cell]) -> list[str]:
     return [f"{runs} changed the precision half-way: {told}."]
 
 
+def extended_runs(cells: Sequence[Cell]) -> list[str]:
+    """Name the runs that were given more agent steps after they had begun."""
+    extended = [run for cell in cells for run in cell.every if run.extended]
+    if not extended:
+        return []
+    told = "; ".join(f"{run.label} ({run.extended})" for run in extended)
+    runs = "1 run was" if len(extended) == 1 else f"{len(extended)} runs were"
+    return [
+        f"{runs} extended: {told}. Up to that step an extended run is the one first asked for; "
+        "from there on its schedules are stretched over the new total, so that it is no run that "
+        "was asked for as many steps from the beginning."
+    ]
+
+
 def _values(runs: Sequence[Run], key: str) -> list[str]:
     return sorted({run.settings[key] for run in runs if key in run.settings})
 

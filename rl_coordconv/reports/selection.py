@@ -145,7 +145,13 @@ def _unfinished(run: Run) -> LeftOut:
         RunState.DONE: "no training game ended",
         IMPORTED: "no training game ended",
     }.get(run.state, "not finished")
-    return LeftOut(run.label, run.state, _progress(run), f"{_divergence(run)}{reason}")
+    return LeftOut(
+        run.label, run.state, _progress(run), f"{_extension(run)}{_divergence(run)}{reason}"
+    )
+
+
+def _extension(run: Run) -> str:
+    return f"extended {run.extended}: " if run.extended else ""
 
 
 def _divergence(run: Run) -> str:

@@ -17,13 +17,14 @@ COLUMNS = (
     "game", "agent", "arm", "seed", "state", "counted", "score", "budget", "games", "evaluation",
     "evaluation_games", "human_normalized", "num_timesteps", "total_timesteps",
     "training_seconds", "parameters", "protocol", "precision", "divergences", "divergence_retries",
-    "setting", "settings", "use", "error", "path",
+    "extended", "setting", "settings", "use", "error", "path",
 )  # fmt: skip
 """``score``: mean raw return of the last 100 training games within ``budget`` agent steps; empty
 where the run does not count. ``games``: training games that ended within it. ``divergences``:
-attempts that ended so; ``divergence_retries``: attempts that began after one. Where hyperparameters
-were chosen: ``setting``, the run's; ``settings``, how many its arm had; ``use``, ``chosen by``,
-``compared for the choice``, ``judged`` or ``not chosen``."""
+attempts that ended so; ``divergence_retries``: attempts that began after one. ``extended``: the
+totals that a run was given after it had begun. Where hyperparameters were chosen: ``setting``, the
+run's; ``settings``, how many its arm had; ``use``: ``chosen by``, ``compared for the choice``,
+``judged`` or ``not chosen``."""
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -76,6 +77,7 @@ def _row(run: Run, cell: Cell | None) -> dict[str, object]:
         "precision": run.settings.get("precision"),
         "divergences": run.divergences,
         "divergence_retries": run.divergence_retries,
+        "extended": run.extended,
         "error": run.error,
         "path": str(run.path),
     }

@@ -45,6 +45,17 @@ class EvaluationConfig(BaseModel):
     """Sample actions, as RL Zoo does on Atari; a deterministic agent can stall for half an hour."""
 
 
+class Extension(BaseModel):
+    """A larger total of agent steps that a run was given after it had begun."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    from_total: Annotated[int, Field(ge=1)]
+    """Agent steps that were asked for before."""
+    at_step: Annotated[int, Field(ge=0)]
+    """Agent steps that it had, and went on from; until here schedules fell over the old total."""
+
+
 class RunConfig(BaseModel):
     """Everything that one run was asked to be, with every default resolved."""
 
@@ -67,6 +78,8 @@ class RunConfig(BaseModel):
     initialization: Literal["sb3", "paired"] = "sb3"
     """sb3: as stable-baselines3 draws weights; paired: equal between extractors for one seed."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    extensions: list[Extension] = []
+    """The totals that it had before the preset's ``n_timesteps``, the first one first."""
 
     @property
     def network(self) -> tuple[str, dict[str, Any]]:
@@ -79,13 +92,20 @@ class RunConfig(BaseModel):
         return self.preset.n_timesteps
 
     @property
+    def first_total(self) -> int:
+        """Agent steps that the run was begun for."""
+        return self.extensions[0].from_total if self.extensions else self.total_timesteps
+
+    @property
     def hash(self) -> str:
         """Eight hexadecimal digits over all that decides the trained weights.
 
         Where it is trained (``device``) and how it is evaluated afterwards (``evaluation``) do not
-        count, so that asking for more evaluation episodes does not ask for another training.
+        count, so that asking for more evaluation episodes does not ask for another training; nor
+        does it when a run is extended.
         """
-        identity = self.model_dump(mode="json", exclude={"device", "evaluation"})
+        identity = self.model_dump(mode="json", exclude={"device", "evaluation", "extensions"})
+        identity["preset"]["n_timesteps"] = self.first_total
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
         if network_of(1, self.extractor, self.extractor_kwargs) == self.network:
@@ -100,7 +120,10 @@ class RunConfig(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""
-        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+        data = self.model_dump(mode="json")
+        if not self.extensions:
+            del data["extensions"]
+        write_text(path, yaml.safe_dump(data, sort_keys=False))
 
     @classmethod
     def load(cls, path: Path) -> RunConfig:

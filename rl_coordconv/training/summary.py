@@ -19,6 +19,10 @@ def describe_start(run: RunDirectory) -> str:
     """Say what is about to be trained, and from where."""
     config, status = run.config(), run.status()
     title = _title(config)
+    if config.extensions:
+        title += (
+            f" (extended from {config.first_total:,} to {config.total_timesteps:,} agent steps)"
+        )
     if status.state is RunState.DONE:
         return f"{title}: already trained"
     if status.state is RunState.PENDING:

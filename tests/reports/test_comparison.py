@@ -150,6 +150,9 @@ def test_no_usable_run_one_run_and_no_baseline_are_told(tmp_path, write_run):
     write_run(tmp_path / "a", state=RunState.RUNNING)
     comparison = compared(tmp_path / "a")
     assert "No run is finished yet" in comparison.warnings[0]
+    write_run(tmp_path / "c", extractor="coordconv", state=RunState.RUNNING)
+    [tally] = compared(tmp_path / "c").tallies
+    assert (tally.algorithm, tally.counts[Verdict.UNDECIDED]) == ("ppo", 1)
     assert [(suite.games, suite.rows) for suite in suites(comparison)] == [((), ())]
 
     write_run(tmp_path / "b", extractor="coordconv", score=3)
