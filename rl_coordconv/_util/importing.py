@@ -8,6 +8,10 @@ from typing import Any
 
 from rl_coordconv._util.errors import InputError, closest, shown
 
+_OPEN = frozenset({"gymnasium", "stable_baselines3", "sb3_contrib", "rl_coordconv"})
+"""Packages whose classes a file may name without more ado."""
+_trusted: set[str] = set()
+
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -58,3 +62,43 @@ def import_named(kind: str, name: str) -> Any:
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         raise InputError(f"{kind} {shown(name)}: {module_name!r} has no {attribute!r}{hint}")
     return getattr(module, attribute)
+
+
+def trust(kind: str, name: str) -> None:
+    """Import the module of ``module:Name``, and let files name it from now on in this process.
+
+    Raises:
+        InputError: as `import_module`.
+    """
+    module = name.rpartition(":")[0]
+    if module:
+        import_module(kind, name, module)
+        _trusted.add(name)
+
+
+def is_outside(name: str) -> bool:
+    """Tell whether ``module:Name`` is of a package that nobody here answers for."""
+    module = name.rpartition(":")[0]
+    return bool(module) and module.partition(".")[0] not in _OPEN
+
+
+def require_trust(kind: str, name: str) -> None:
+    """Refuse code from outside that a file names and nobody has vouched for.
+
+    Args:
+        kind: what is named.
+        name: ``module:Name``; a name without a module is nobody's code.
+
+    Raises:
+        InputError: `trust` has not been called for it, and it is of no package that is known here.
+    """
+    if is_outside(name) and name not in _trusted:
+        raise InputError(
+            f"{kind} {shown(name)} is code from outside rl_coordconv, named in a file: it is "
+            "imported, and so run, only with --trust"
+        )
+
+
+def trusted_names() -> tuple[str, ...]:
+    """Return every ``module:Name`` that `trust` was called for, sorted."""
+    return tuple(sorted(_trusted))

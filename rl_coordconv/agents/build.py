@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gymnasium import spaces
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -11,7 +12,7 @@ from rl_coordconv.agents.a2c import A2C
 from rl_coordconv.agents.ppo import PPO
 from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
-from rl_coordconv.extractors import extractor_policy_kwargs
+from rl_coordconv.extractors import CoordConvCombinedExtractor, extractor_policy_kwargs
 from rl_coordconv.extractors.pairing import initialize_paired_
 
 ALGORITHMS: dict[str, type[A2C | PPO]] = {"a2c": A2C, "ppo": PPO}
@@ -50,9 +51,9 @@ def build_agent(
         UnknownNameError: an unknown extractor.
         InputError: an option that the extractor does not have.
     """
-    policy_kwargs = extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
+    policy, policy_kwargs = _policy(env.observation_space, extractor, extractor_kwargs or {})
     model = ALGORITHMS[preset.algorithm](
-        "CnnPolicy",
+        policy,
         env,
         policy_kwargs=policy_kwargs | preset.optimizer_policy_kwargs(),
         seed=seed,
@@ -66,3 +67,16 @@ def build_agent(
         # Building the extractors has drawn different amounts.
         set_random_seed(paired_seed, using_cuda=model.device.type == "cuda")
     return model
+
+
+def _policy(
+    observations: spaces.Space, extractor: str, options: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the policy's name and arguments; among several observations an extractor's images."""
+    if not isinstance(observations, spaces.Dict):
+        return "CnnPolicy", extractor_policy_kwargs(extractor, **options)
+    return "MultiInputPolicy", {
+        "features_extractor_class": CoordConvCombinedExtractor,
+        "features_extractor_kwargs": {"image_extractor": extractor, "image_options": options},
+        "net_arch": [],
+    }

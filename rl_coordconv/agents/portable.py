@@ -13,27 +13,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticPolicy
+from stable_baselines3.common.policies import (
+    ActorCriticCnnPolicy,
+    ActorCriticPolicy,
+    MultiInputActorCriticPolicy,
+)
 from torch import nn
 
 from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv._util.files import write_bytes, write_text
-from rl_coordconv.extractors import CoordConvCNN, CoordConvCnnPolicy
+from rl_coordconv.agents.spaces_as_data import build_space, describe_space
+from rl_coordconv.extractors import (
+    CoordConvCNN,
+    CoordConvCnnPolicy,
+    CoordConvCombinedExtractor,
+)
 from rl_coordconv.extractors.forms import AS_PUBLISHED
 from rl_coordconv.extractors.registry import portable_classes
 from rl_coordconv.version import __version__
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 knew one image and discrete actions only."""
 WEIGHTS = "policy.safetensors"
 DESCRIPTION = "policy.json"
 
-_POLICIES = (ActorCriticCnnPolicy, CoordConvCnnPolicy)
+_POLICIES = (ActorCriticCnnPolicy, CoordConvCnnPolicy, MultiInputActorCriticPolicy)
 _ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
 _PLAIN_OPTIONS = ("share_features_extractor", "normalize_images", "ortho_init")
 
@@ -45,7 +54,7 @@ def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
     weights.
 
     Args:
-        model: an SB3 A2C or PPO, or a subclass, with images and discrete actions.
+        model: an SB3 A2C or PPO, or a subclass, with images among what it observes.
         directory: is made if need be; gets ``policy.safetensors`` and ``policy.json``.
 
     Raises:
@@ -157,13 +166,14 @@ def _describe(model: BaseAlgorithm) -> dict[str, Any]:
             f"{', '.join(map(_path, _POLICIES))})"
         )
     extractor = policy.features_extractor_class
-    if extractor not in portable_classes():
+    if extractor not in _extractors():
         raise InputError(
             f"extractor {_path(extractor)} cannot be saved without pickle (allowed: "
-            f"{', '.join(map(_path, portable_classes()))})"
+            f"{', '.join(map(_path, _extractors()))}; one of your own: register_extractor)"
         )
+    observations, actions = policy.observation_space, policy.action_space
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": _format_of(observations, actions),
         "algorithm": type(model).__name__,
         "num_timesteps": model.num_timesteps,
         "policy": _path(type(policy)),
@@ -172,8 +182,8 @@ def _describe(model: BaseAlgorithm) -> dict[str, Any]:
         "net_arch": policy.net_arch,
         "activation": _path(policy.activation_fn),
         **{name: getattr(policy, name) for name in _PLAIN_OPTIONS},
-        "observation_space": _describe_observation(policy.observation_space),
-        "actions": _count_actions(policy.action_space),
+        "observation_space": describe_space(observations),
+        "actions": _describe_actions(actions),
         "versions": {
             "rl-coordconv": __version__,
             "stable-baselines3": importlib.metadata.version("stable-baselines3"),
@@ -183,25 +193,31 @@ def _describe(model: BaseAlgorithm) -> dict[str, Any]:
 
 
 def _build(description: dict[str, Any]) -> ActorCriticPolicy:
-    space = description["observation_space"]
-    observation_space = spaces.Box(
-        space["low"], space["high"], tuple(space["shape"]), np.dtype(space["dtype"]).type
-    )
+    observation_space, action_space = _spaces_of(description)
     policy_class = _find("policy", description["policy"], _POLICIES)
     policy: ActorCriticPolicy = policy_class(
         observation_space,
-        spaces.Discrete(description["actions"]),
+        action_space,
         _no_schedule,
         net_arch=description["net_arch"],
         activation_fn=_find("activation", description["activation"], _ACTIVATIONS),
         features_extractor_class=_find(
-            "extractor", description["features_extractor"], portable_classes()
+            "extractor", description["features_extractor"], _extractors()
         ),
         # What is not said there was not chosen then, whatever the policy's class chooses now.
         features_extractor_kwargs=_as_then(description),
         **{name: description[name] for name in _PLAIN_OPTIONS},
     )
     return policy
+
+
+def _extractors() -> tuple[type, ...]:
+    return (*portable_classes(), CoordConvCombinedExtractor)
+
+
+def _describe_actions(space: spaces.Space) -> Any:
+    described = describe_space(space)
+    return described.get("discrete", described)
 
 
 def _as_then(description: dict[str, Any]) -> dict[str, Any]:
@@ -216,25 +232,21 @@ def _no_schedule(_: float) -> float:
     return 0.0
 
 
-def _describe_observation(space: spaces.Space) -> dict[str, Any]:
-    if (
-        not isinstance(space, spaces.Box)
-        or len(np.unique(space.low)) * len(np.unique(space.high)) != 1
-    ):
-        raise InputError(f"observation space {space} cannot be saved without pickle: "
-                         "a Box with the same bounds for every pixel can")  # fmt: skip
-    return {
-        "shape": list(space.shape),
-        "dtype": str(space.dtype),
-        "low": space.low.flat[0].item(),
-        "high": space.high.flat[0].item(),
-    }
+def _spaces_of(description: dict[str, Any]) -> tuple[spaces.Space, spaces.Space]:
+    observations, actions = description["observation_space"], description["actions"]
+    # Format 1 tells how many actions there are, all of them discrete.
+    if type(actions) is int:
+        actions = {"discrete": actions}
+    return build_space(observations), build_space(actions)
 
 
-def _count_actions(space: spaces.Space) -> int:
-    if not isinstance(space, spaces.Discrete) or space.start != 0:
-        raise InputError(f"action space {space} cannot be saved without pickle: Discrete(n) can")
-    return int(space.n)
+def _format_of(observations: spaces.Space, actions: spaces.Space) -> int:
+    """Return the oldest format that can say it, so that older versions read what they can."""
+    is_plain = isinstance(observations, spaces.Box) and isinstance(actions, spaces.Discrete)
+    is_uniform = is_plain and not any(
+        isinstance(describe_space(observations)[key], list) for key in ("low", "high")
+    )
+    return 1 if is_uniform else FORMAT_VERSION
 
 
 def _path(cls: Any) -> str:
@@ -254,9 +266,9 @@ def _read_description(path: Path) -> dict[str, Any]:
         version = description["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
-    if version != FORMAT_VERSION:
+    if version not in range(1, FORMAT_VERSION + 1):
         raise InputError(
-            f"{path} has format version {version!r}; this version of rl-coordconv reads "
+            f"{path} has format version {version!r}; this version of rl-coordconv reads 1 to "
             f"{FORMAT_VERSION}"
         )
     return description

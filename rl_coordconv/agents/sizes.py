@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
-from rl_coordconv.extractors.registry import find_extractor
+from rl_coordconv.extractors.registry import find_extractor, find_spec
+from rl_coordconv.extractors.spec import ForeignSpec
 from rl_coordconv.machine.hardware import memory_bytes
 
 _COPIES = {"adam": 4, "rmsprop_tf_like": 3}
@@ -47,7 +49,8 @@ def check_fits(
     if memory is None:
         return
     options = tuple(sorted(extractor_kwargs.items()))
-    weights = _weights(preset.optimizer, *_last_layer(extractor, options, shape))
+    inputs, features = _last_layer(extractor, options, shape)
+    weights = _weights(preset.optimizer, inputs, features)
     for size, arithmetic in (_rollout(preset, shape), weights):
         if size > memory:
             raise InputError(
@@ -82,6 +85,8 @@ def _last_layer(
 ) -> tuple[int, int]:
     """Return the inputs and outputs of an extractor's last layer, whatever size that would have."""
     cls, kwargs = find_extractor(extractor, dict(options))
+    if isinstance(find_spec(extractor), ForeignSpec):
+        return _measured(extractor, cls, kwargs, shape)
     default = inspect.signature(cls).parameters["features_dim"].default
     features: int = kwargs.pop("features_dim", default)
     with torch.random.fork_rng(devices=()):
@@ -89,6 +94,25 @@ def _last_layer(
         network = cls(space, features_dim=1, **kwargs)
     layers = [part for part in network.modules() if isinstance(part, torch.nn.Linear)]
     return max((layer.in_features for layer in layers), default=0), features
+
+
+def _measured(
+    extractor: str, cls: type[BaseFeaturesExtractor], kwargs: dict[str, Any], shape: Shape
+) -> tuple[int, int]:
+    """Build somebody else's extractor, of whose layers nothing is known, and count its weights.
+
+    Raises:
+        InputError: it cannot be built.
+    """
+    try:
+        with torch.random.fork_rng(devices=()):
+            network = cls(spaces.Box(0, 255, shape, np.uint8), **kwargs)
+    except Exception as error:
+        raise InputError(
+            f"extractor {extractor!r} cannot be built for images of {' x '.join(map(str, shape))}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return sum(weights.numel() for weights in network.parameters()), 1
 
 
 def _gib(size: int) -> str:

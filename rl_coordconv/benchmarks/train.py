@@ -29,7 +29,7 @@ from rl_coordconv.benchmarks.roofline import (
 )
 from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_console, ratio
 from rl_coordconv.benchmarks.train_worker import Candidate, Measurement, serve
-from rl_coordconv.envs import AtariVecEnv, load_protocol, resolve_game
+from rl_coordconv.envs import AtariVecEnv, find_env, load_protocol, resolve_game
 from rl_coordconv.envs.making import observation_shape
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine.hardware import available_cores, openmp_as_it_comes
@@ -86,7 +86,7 @@ def main(config: TrainBenchmarkConfig) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for precision in config.precisions:
         check_request(precision, device)
-    shape = observation_shape(config.game, load_protocol("deepmind"))
+    shape = observation_shape(find_env(config.game).spaces(load_protocol("deepmind"))[0])
     for extractor in config.extractors:
         check_fits(preset, extractor, {}, shape, device)
     threads = config.threads or available_cores()

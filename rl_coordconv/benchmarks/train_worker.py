@@ -18,7 +18,7 @@ from rl_coordconv.agents.instrument import Stopwatch, instrumented
 from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.agents.presets import A2CPreset, PPOPreset
 from rl_coordconv.benchmarks.env import make_sb3_env
-from rl_coordconv.envs import load_protocol, resolve_game
+from rl_coordconv.envs import find_env, load_protocol
 from rl_coordconv.envs.training import make_training_env
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine.devices import resolve_device
@@ -104,7 +104,7 @@ def _make_env(candidate: Candidate, device: torch.device) -> VecEnv:
     if candidate.precision is None:
         return make_sb3_env(candidate.game, n_envs)
     return make_training_env(
-        resolve_game(candidate.game).name,
+        find_env(candidate.game),
         n_envs,
         protocol=load_protocol("deepmind"),
         num_threads=candidate.threads,

@@ -37,6 +37,9 @@ class EvaluateArguments:
     """Another number plays other games."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs."""
+    trust: bool = False
+    """Import, and so run, code of other packages that the run's files name: its environment, its
+    wrappers, its extractor."""
     output: Path | None = None
     """Also write the outcome to this file as JSON."""
 
@@ -47,10 +50,13 @@ def run(argv: list[str]) -> int:
     _check_flags(arguments)
     from rl_coordconv.runs import RunDirectory
     from rl_coordconv.training.evaluate import load_agent, unfinished_note
+    from rl_coordconv.training.trust import import_named_code
     from rl_coordconv.training.video import record_video
 
     console = open_console()
     directory = RunDirectory(arguments.run_dir)
+    if arguments.trust:
+        import_named_code(directory.config())
     agent = load_agent(directory, arguments.device)
     if note := unfinished_note(agent):
         console.print(f"note: {note}")

@@ -11,6 +11,7 @@ import tyro
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
+from rl_coordconv.cli.environments import import_named, read_presentation
 from rl_coordconv.cli.options import parse_grid
 from rl_coordconv.cli.outputs import check_folder, open_console
 
@@ -36,10 +37,22 @@ class SweepArguments:
     """atari-5, atari-10, atari-26, atari-57, coordconv-9, or a path to your own (YAML)."""
     games: tuple[str, ...] | None = None
     """Games, instead of a suite."""
+    env: str | None = None
+    """Any environment with images, instead of games: an id in Gymnasium's registry, MyEnv-v0, or
+    my_package:MyEnv-v0 where a package has to be imported first."""
+    env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
+    """Arguments of that environment, for example size=8."""
+    env_file: Path | None = None
+    """A YAML file that says how that environment is presented: env_wrapper, frame_stack, resize,
+    grayscale, pixels, max_episode_steps, vec_env."""
+    trust: bool = False
+    """Import, and so run, code of other packages that a file names. What you type yourself is
+    imported anyway."""
     agents: tuple[str, ...] | None = None
     """ppo, ppo-short, a2c, or paths to your own presets; default: ppo."""
     extractors: tuple[str, ...] | None = None
-    """Default: cnn coordconv placebo."""
+    """Default: cnn coordconv placebo. Each is an arm, with options of its own where it has any:
+    "coordconv(with_r=true)", "my_package.nets:MyCNN(depth=3)"."""
     grid: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="KEY=V1,V2 ...")] = None
     """Hyperparameters over each agent's preset, by its keys; every combination of the values is
     trained: learning_rate=lin_1e-4,lin_2.5e-4 n_steps=64,128."""
@@ -125,17 +138,24 @@ def _config(arguments: SweepArguments) -> SweepConfig:
     values: dict[str, Any] = {}
     if arguments.file is not None:
         values = SweepConfig.load(arguments.file).model_dump(exclude_unset=True)
+    presentation = read_presentation(
+        arguments.env, arguments.env_file, arguments.env_kwargs, trust=arguments.trust
+    )
+    if presentation is not None:
+        values["presentation"] = presentation
     names = {field.name for field in fields(arguments)} & set(SweepConfig.model_fields)
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     if "grid" in given:
         given["grid"] = parse_grid(given["grid"])
-    # Either of them takes the other's place.
-    if "suite" in given:
-        values.pop("games", None)
-    if "games" in given:
-        values.pop("suite", None)
-    return SweepConfig.build(values | given, "the sweep")
+    # Each of them takes the others' place.
+    for chosen in ("suite", "games", "env"):
+        if chosen in given:
+            for other in {"suite", "games", "env"} - {chosen}:
+                values.pop(other, None)
+    config = SweepConfig.build(values | given, "the sweep")
+    import_named(config, typed=arguments.extractors or (), trust=arguments.trust)
+    return config
 
 
 def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import given_flags, parse
+from rl_coordconv.cli.environments import read_presentation
 from rl_coordconv.cli.options import parse_options, parse_settings
 from rl_coordconv.cli.outputs import check_folder, open_console
 from rl_coordconv.machine.hardware import check_threads
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rl_coordconv.runs import RunConfig, RunDirectory
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,22 @@ class TrainArguments:
 
     game: str | None = None
     """The game: Pong, MsPacman, ms_pacman, ALE/Pong-v5, ..., or Aim, a small one in which position
-    is all that matters. Needed unless --resume is given."""
+    is all that matters. Needed unless --env or --resume is given."""
+    env: str | None = None
+    """Any environment with images, by its id in Gymnasium's registry: MyEnv-v0, or, where a package
+    has to be imported first, my_package:MyEnv-v0."""
+    env_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
+    """Arguments of that environment, for example size=8."""
+    env_file: Path | None = None
+    """A YAML file that says how that environment is presented: env_wrapper, frame_stack, resize,
+    grayscale, pixels, max_episode_steps, vec_env."""
+    trust: bool = False
+    """Import, and so run, code of other packages that a file names: wrappers in --env-file,
+    extractors and environments of a run that is resumed. What you type yourself is imported anyway.
+    """
     extractor: str = "coordconv"
-    """cnn, coordconv, coordconv-all, coordconv-paper, placebo, impala or impala-coordconv."""
+    """cnn, coordconv, coordconv-all, coordconv-paper, placebo, impala, impala-coordconv, or a class
+    of your own, my_package.nets:MyCNN."""
     extractor_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
@@ -64,7 +83,12 @@ class TrainArguments:
 
 _OF_THIS_PROCESS = ("threads", "profile")
 """Flags that a run does not remember, and that --resume may change."""
-_WITH_RESUME = ("resume", "precision", "total_timesteps", *_OF_THIS_PROCESS)
+_NOT_OF_A_RUN = (
+    "logdir", "resume", "game", "env", "env_kwargs", "env_file", "trust", "extractor",
+    "extractor_kwargs", "set", *_OF_THIS_PROCESS,
+)  # fmt: skip
+"""Flags that are worked on before a run's configuration is resolved."""
+_WITH_RESUME = ("resume", "precision", "total_timesteps", "trust", *_OF_THIS_PROCESS)
 
 
 def run(argv: list[str]) -> int:
@@ -74,8 +98,8 @@ def run(argv: list[str]) -> int:
     from rl_coordconv.training.summary import describe_run, describe_start
     from rl_coordconv.training.train import train
 
-    directory = _run_directory(arguments, argv)
     console = open_console()
+    directory = _run_directory(arguments, argv, console)
     for sentence in _extend(arguments, directory):
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     console.print(describe_start(directory))
@@ -91,37 +115,88 @@ def run(argv: list[str]) -> int:
     return code
 
 
-def _run_directory(arguments: TrainArguments, argv: list[str]) -> Any:
+def _run_directory(arguments: TrainArguments, argv: list[str], console: Console) -> Any:
     from rl_coordconv.runs import RunDirectory
     from rl_coordconv.training.resolve import check_machine, resolve_run
     from rl_coordconv.training.setup import check_trainable
+    from rl_coordconv.training.trust import import_named_code
 
     if arguments.resume is not None:
         _refuse_other_flags(arguments, argv)
         directory = RunDirectory(arguments.resume)
+        if arguments.trust:
+            import_named_code(directory.config())
         check_trainable(directory.config())
         return directory
-    if arguments.game is None:
-        raise InputError("--game is needed, for example --game Pong (or --resume RUN_DIR)")
     values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    for name in ("logdir", "resume", "game", "extractor_kwargs", "set", *_OF_THIS_PROCESS):
+    for name in _NOT_OF_A_RUN:
         del values[name]
-    options = parse_options(arguments.extractor_kwargs, example="with_r=true")
-    settings = parse_settings(arguments.set)
-    config = resolve_run(arguments.game, extractor_kwargs=options, settings=settings, **values)
+    presentation = read_presentation(
+        arguments.env, arguments.env_file, arguments.env_kwargs, trust=arguments.trust
+    )
+    extractor, options = _extractor(arguments)
+    config = resolve_run(
+        _environment(arguments),
+        env=presentation,
+        extractor=extractor,
+        extractor_kwargs=options,
+        settings=parse_settings(arguments.set),
+        **values,
+    )
     if not (arguments.logdir / config.name).exists():
         check_machine(config.device, config.precision)
     check_trainable(config)
     check_folder("--logdir", arguments.logdir)
+    if presentation is not None:
+        _tell_environment(config, console)
     return RunDirectory.create(config, arguments.logdir)
 
 
-def _extend(arguments: TrainArguments, run: Any) -> list[str]:
+def _extend(arguments: TrainArguments, run: RunDirectory) -> list[str]:
     """Give a run that goes on a larger total, where one is asked for."""
     from rl_coordconv.training.extending import extend
 
     total = arguments.total_timesteps
     return [] if arguments.resume is None or total is None else extend(run, total)
+
+
+def _tell_environment(config: RunConfig, console: Console) -> None:
+    """Say what an environment of one's own looks like to an agent, and what SB3 says of it."""
+    from rl_coordconv.envs import check_environment
+    from rl_coordconv.training.setup import describe_environment
+
+    assert config.env is not None
+    warnings = check_environment(config.game, config.env)
+    for sentence in (describe_environment(config), *(f"note: {one}" for one in warnings)):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def _environment(arguments: TrainArguments) -> str:
+    if arguments.game is not None and arguments.env is not None:
+        raise InputError(
+            f"--game {arguments.game} and --env {arguments.env} are given: one run, one environment"
+        )
+    name = arguments.env if arguments.game is None else arguments.game
+    if name is None:
+        raise InputError(
+            "--game is needed, for example --game Pong (or --env my_package:MyEnv-v0, or --resume "
+            "RUN_DIR)"
+        )
+    return name
+
+
+def _extractor(arguments: TrainArguments) -> tuple[str, dict[str, Any]]:
+    """Return the extractor's name and options, and import it where it is a class by its path."""
+    from rl_coordconv.extractors import import_extractor
+    from rl_coordconv.extractors.arms import parse_arm
+
+    name, options = parse_arm(arguments.extractor)
+    given = parse_options(arguments.extractor_kwargs, example="with_r=true")
+    twice = sorted(set(options) & set(given))
+    if twice:
+        raise InputError(f"option {twice[0]!r} is given in --extractor and in --extractor-kwargs")
+    import_extractor(name)
+    return name, options | given
 
 
 def _changed_precision(arguments: TrainArguments) -> Literal["fp32", "bf16"] | None:

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import AddRenderObservation, GrayscaleObservation
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
@@ -23,12 +24,17 @@ from stable_baselines3.common.vec_env import (
 )
 
 from rl_coordconv._util.errors import InputError, closest, shown
-from rl_coordconv._util.importing import import_module, import_named
+from rl_coordconv._util.importing import import_named, require_trust, trust
 from rl_coordconv.envs.presentation import Presentation
+from rl_coordconv.envs.protocols import Protocol
 from rl_coordconv.envs.resizing import ResizeImage
+from rl_coordconv.envs.spec import EnvSpec
 
 ACTIONS = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
 """What stable-baselines3's A2C and PPO can choose."""
+
+_DEFAULT_FRAMES_PER_SECOND = 30.0
+"""Of a video, where the environment does not tell its own."""
 
 
 def import_env(name: str) -> None:
@@ -37,9 +43,17 @@ def import_env(name: str) -> None:
     Raises:
         InputError: the module cannot be imported.
     """
-    module, colon, _ = name.rpartition(":")
-    if colon:
-        import_module("environment", name, module)
+    trust("environment", name)
+
+
+def import_wrappers(presentation: Presentation) -> None:
+    """Import the wrappers that a presentation names, which runs their modules' code.
+
+    Raises:
+        InputError: a module cannot be imported.
+    """
+    for wrapper in presentation.env_wrapper:
+        trust("wrapper", wrapper.path)
 
 
 def find_id(name: str) -> str:
@@ -63,6 +77,23 @@ def find_id(name: str) -> str:
             f"({str(error).rstrip('.')})"
         ) from error
     return name
+
+
+def gymnasium_spec(name: str, presentation: Presentation) -> EnvSpec:
+    """Describe an environment of Gymnasium's registry, which `import_env` has imported.
+
+    Raises:
+        InputError: no environment of this name is registered; names the closest.
+    """
+    require_trust("environment", name)
+    for wrapper in presentation.env_wrapper:
+        require_trust("wrapper", wrapper.path)
+    return EnvSpec(
+        name=find_id(name),
+        make=partial(_make, name, presentation),
+        spaces=lambda _: _spaces(name, presentation),
+        steps_per_second=lambda _: _frames_per_second(name),
+    )
 
 
 def make_one(name: str, presentation: Presentation, render_mode: str | None = None) -> gym.Env:
@@ -160,8 +191,8 @@ def check_spaces(name: str, observations: spaces.Space, actions: spaces.Space) -
     parts = observations.spaces if isinstance(observations, spaces.Dict) else {"": observations}
     if not any(is_image_space(part) for part in parts.values()):
         raise InputError(
-            f"environment {name!r} observes {observations}: an image is needed, uint8 from 0 to 255 "
-            "with channels first or last (an environment that only renders: pixels: true; one "
+            f"environment {name!r} observes {observations}: an image is needed, uint8 from 0 to "
+            "255 with channels first or last (an environment that only renders: pixels: true; one "
             "whose observations need a wrapper: env_wrapper, in an environment file)"
         )
     if not isinstance(actions, ACTIONS):
@@ -169,9 +200,38 @@ def check_spaces(name: str, observations: spaces.Space, actions: spaces.Space) -
         raise InputError(f"environment {name!r} takes {actions}: A2C and PPO choose {kinds}")
 
 
+def _make(
+    name: str,
+    presentation: Presentation,
+    n_envs: int,
+    *,
+    protocol: Protocol | None,
+    seed: int | None,
+    num_threads: int | None,
+    render_mode: str | None,
+    split: str,
+) -> VecEnv:
+    return make_gymnasium_env(name, n_envs, presentation, seed=seed, render_mode=render_mode)
+
+
+def _spaces(name: str, presentation: Presentation) -> tuple[spaces.Space, spaces.Space]:
+    """Return the spaces that an agent sees, which stable-baselines3 gives the channels first."""
+    env = make_gymnasium_env(name, 1, presentation.model_copy(update={"vec_env": "dummy"}))
+    with closing(env):
+        check_spaces(name, env.observation_space, env.action_space)
+        seen = OnPolicyAlgorithm._wrap_env(env, verbose=0)
+        return seen.observation_space, env.action_space
+
+
+def _frames_per_second(name: str) -> float:
+    env = gym.make(name.rpartition(":")[2])
+    with closing(env):
+        return float(env.metadata.get("render_fps") or _DEFAULT_FRAMES_PER_SECOND)
+
+
 def _made(name: str, options: dict[str, Any]) -> gym.Env:
     try:
-        return gym.make(name, **options)
+        return gym.make(name.rpartition(":")[2], **options)
     except gym.error.Error as error:
         raise InputError(f"environment {name!r}: {error}") from error
     except Exception as error:

@@ -1,109 +1,86 @@
-"""Any game by its name: Atari's, or the library's own."""
+"""Any environment by its name."""
 
 from __future__ import annotations
 
-from typing import get_args
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
 
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
-
-from rl_coordconv._util.errors import InputError, UnknownNameError, unknown_name
-from rl_coordconv.envs.aim import AimEnv, Region
-from rl_coordconv.envs.atari_vec_env import AtariVecEnv
-from rl_coordconv.envs.emulator import SIDE
-from rl_coordconv.envs.games import game_names, resolve_game
+from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv.envs import atari, own
+from rl_coordconv.envs.gymnasium_envs import gymnasium_spec
+from rl_coordconv.envs.presentation import Presentation
 from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.registration import AIM as AIM_ID
+from rl_coordconv.envs.spec import TRAINING_SPLIT, EnvFamily, EnvSpec
 
-AIM = "Aim"
-OWN_GAMES = {AIM.casefold(): AIM, AIM_ID.casefold(): AIM}
-"""Spellings of the library's own games; their ids in Gymnasium are among them."""
+FAMILIES: list[EnvFamily] = [own.FAMILY, atari.FAMILY]
+"""Every kind of environment that has a name of its own here; the first that knows a name has it."""
 
 
-def find_game(name: str) -> str:
-    """Return a game's name as configurations hold it.
+def find_env(name: str, presentation: Presentation | None = None) -> EnvSpec:
+    """Return what an environment's name stands for.
 
     Args:
         name: an Atari game in any of its spellings, see `resolve_game`, or ``Aim``
-            (``rl_coordconv/Aim-v0``).
+            (``rl_coordconv/Aim-v0``); with ``presentation`` an id in Gymnasium's registry, perhaps
+            with its module, ``module:Id-v0``.
+        presentation: how an environment of Gymnasium's registry is presented.
 
     Raises:
         UnknownNameError: no such game; names the closest.
-        InputError: a game that cannot be trained on.
+        InputError: a game that cannot be trained on, or an id that is not registered.
     """
-    own = OWN_GAMES.get(name.strip().casefold()) if isinstance(name, str) else None
-    if own is not None:
-        return own
-    try:
-        return resolve_game(name).name
-    except UnknownNameError:
-        raise unknown_name("game", name, [*game_names(), AIM]) from None
-
-
-def is_atari(game: str) -> bool:
-    """Tell whether a game, as `find_game` returns it, is played by the emulator."""
-    return game not in OWN_GAMES.values()
-
-
-def regions_to_evaluate(game: str) -> tuple[str, ...]:
-    """Return the regions an agent is judged in beside the one it was trained in."""
-    return () if is_atari(game) else ("held-out",)
-
-
-def observation_shape(game: str, protocol: Protocol | None) -> tuple[int, ...]:
-    """Return the shape of a game's observations, (channels, height, width), without building it.
-
-    Args:
-        game: as `find_game` returns it.
-        protocol: of an Atari game; None for the library's own.
-    """
-    if protocol is None:
-        return AimEnv().observation_space.shape  # type: ignore[return-value]
-    return protocol.frame_stack, SIDE, SIDE
+    if presentation is not None:
+        return gymnasium_spec(name, presentation)
+    if not isinstance(name, str):
+        raise InputError(f"game {name!r} is not a name")
+    for family in FAMILIES:
+        spec = family.find(name)
+        if spec is not None:
+            return spec
+    raise unknown_name("game", name, [known for one in FAMILIES for known in one.names()])
 
 
 def make_vec_env(
     game: str,
     n_envs: int,
     *,
-    protocol: Protocol | None,
+    protocol: Protocol | None = None,
+    presentation: Presentation | None = None,
     seed: int | None = None,
     num_threads: int | None = None,
     render_mode: str | None = None,
-    region: str = "train",
+    split: str = TRAINING_SPLIT,
 ) -> VecEnv:
-    """Build several copies of a game, side by side.
+    """Build several sub-environments of a game, side by side.
 
     Args:
-        game: as `find_game` returns it.
-        n_envs: how many copies.
-        protocol: of an Atari game; None for the library's own.
-        seed: seeds copy i with ``seed + i`` at the next reset; None leaves it to chance.
+        game: a name, see `find_env`.
+        n_envs: how many sub-environments.
+        protocol: of an Atari game; None for all others.
+        presentation: of an environment of Gymnasium's registry.
+        seed: seeds sub-environment i with ``seed + i`` at the next reset; None leaves it to chance.
         num_threads: emulator threads; None takes the cores this process may use.
         render_mode: ``"rgb_array"`` makes `get_images` return the screens.
-        region: of the library's own games, see `AimEnv`.
+        split: of environments that have several, see `AimEnv`.
 
     Returns:
-        What an SB3 agent trains in; ``info["episode"]`` tells of every whole game.
+        What an SB3 agent trains in; ``info["episode"]`` tells of every episode.
 
     Raises:
         InputError: a value that is not allowed.
     """
-    if is_atari(game):
-        if protocol is None:
-            raise InputError(f"game {game!r} needs a protocol")
-        return AtariVecEnv(
-            game,
-            n_envs,
-            protocol=protocol,
-            seed=seed,
-            num_threads=num_threads,
-            render_mode=render_mode,
-        )
-    if region not in get_args(Region):
-        raise unknown_name("region", region, get_args(Region))
-    # Painting a square takes a few microseconds: no threads, no processes.
-    env = DummyVecEnv([lambda: Monitor(AimEnv(region, render_mode)) for _ in range(n_envs)])  # type: ignore[arg-type]
-    if seed is not None:
-        env.seed(seed)
-    return env
+    return find_env(game, presentation).make(
+        n_envs,
+        protocol=protocol,
+        seed=seed,
+        num_threads=num_threads,
+        render_mode=render_mode,
+        split=split,
+    )
+
+
+def observation_shape(space: spaces.Space) -> tuple[int, ...]:
+    """Return the shape of an observation's largest part, for estimates of its size."""
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+    shapes = [part.shape for part in parts if part.shape is not None]
+    return max(shapes, key=lambda shape: len(shape))

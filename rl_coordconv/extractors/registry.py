@@ -8,7 +8,7 @@ from typing import Any
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from rl_coordconv._util.errors import InputError, unknown_name
-from rl_coordconv._util.importing import import_named, is_import_path
+from rl_coordconv._util.importing import import_named, is_import_path, require_trust, trust
 from rl_coordconv.extractors import impala, nature
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.spec import ExtractorSpec, foreign_spec
@@ -48,6 +48,7 @@ def import_extractor(name: str) -> None:
         InputError: the module cannot be imported, has no such class, or that is no extractor.
     """
     if is_import_path(name) and name not in EXTRACTORS:
+        trust("extractor", name)
         register_extractor(foreign_spec(name, import_named("extractor", name)))
 
 
@@ -61,10 +62,7 @@ def find_spec(name: str) -> ExtractorSpec:
     if isinstance(name, str) and name in EXTRACTORS:
         return EXTRACTORS[name]
     if isinstance(name, str) and is_import_path(name):
-        raise InputError(
-            f"extractor {name!r} is code from outside rl_coordconv, named in a file: it is "
-            "imported, and so run, only with --trust"
-        )
+        require_trust("extractor", name)
     raise unknown_name("extractor", name, EXTRACTORS)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv._util.validation import read_yaml
-from rl_coordconv.envs import find_game, load_suite
-from rl_coordconv.reports.results import Run, arm_name
+from rl_coordconv.envs import find_env, load_suite
+from rl_coordconv.extractors.arms import arm_name, parse_arm
+from rl_coordconv.reports.results import Run
 from rl_coordconv.runs.config import network_of
 
 Settings = tuple[tuple[str, str], ...]
@@ -65,7 +66,11 @@ def _planned(plan: dict[str, object]) -> list[Planned]:
     suite, names = plan.get("suite"), plan.get("games") or ()
     if not isinstance(names, list | tuple):
         raise TypeError("games is not a list")
-    games = list(load_suite(str(suite)).games) if suite else [find_game(n) for n in names]
+    env = plan.get("env")
+    if env:
+        games = [str(env)]
+    else:
+        games = list(load_suite(str(suite)).games) if suite else [find_env(n).name for n in names]
     options = plan.get("extractor_kwargs") or {}
     agents, extractors, seeds = plan["agents"], plan["extractors"], plan["seeds"]
     if not (
@@ -81,7 +86,7 @@ def _planned(plan: dict[str, object]) -> list[Planned]:
         Planned(
             game,
             Path(agent).stem,
-            arm_name(*network_of(version, extractor, options.get(extractor) or {})),
+            arm_name(*network_of(version, *_arm(extractor, options))),
             seed,
             settings,
         )
@@ -98,3 +103,8 @@ def _combinations(grid: object) -> Iterator[Settings]:
         raise TypeError("not a grid")
     for values in product(*grid.values()):
         yield tuple(zip(grid, map(str, values), strict=True))
+
+
+def _arm(text: str, options: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    name, written = parse_arm(text)
+    return name, written | (options.get(text) or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,8 +16,11 @@ from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
 from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.agents.presets import A2CPreset, AgentPreset, PPOPreset
-from rl_coordconv.envs import Protocol
+from rl_coordconv.envs import EnvSpec, Presentation, Protocol, find_env
 from rl_coordconv.extractors.registry import from_format_1
+
+_UNFIT = re.compile(r"[^\w.+=-]")
+"""What a directory's name should not hold, of ids and import paths."""
 
 MAX_SEED = 2**14 - 1
 """Seeds end here so that every run has environment seeds of its own; see `seeds.py`."""
@@ -64,14 +68,17 @@ class RunConfig(BaseModel):
     format_version: Literal[1, 2] = 2
     """1 was written before `coordconv-paper`, when ``coordconv`` meant that; see `network`."""
     game: str
-    """The game's name as in Gymnasium's ids, for example ``MsPacman`` or ``Aim``."""
+    """The environment: a game's name as in Gymnasium's ids, for example ``MsPacman``, or ``Aim``;
+    or, with ``env``, an id in Gymnasium's registry, perhaps with its module, ``module:Id-v0``."""
     extractor: str
     extractor_kwargs: dict[str, bool | int | float | str] = {}
     agent: str
     """The preset's name; its content, with overrides applied, is in ``preset``."""
     preset: AgentPreset
     protocol: Protocol | None
-    """How an Atari game is presented; None for the library's own games."""
+    """How an Atari game is presented; None for all others."""
+    env: Presentation | None = None
+    """How an environment of Gymnasium's registry is presented; None for those with names here."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -85,6 +92,16 @@ class RunConfig(BaseModel):
     def network(self) -> tuple[str, dict[str, Any]]:
         """The extractor's name and options by their current names, whatever version wrote it."""
         return network_of(self.format_version, self.extractor, self.extractor_kwargs)
+
+    @property
+    def environment(self) -> EnvSpec:
+        """What the game's name stands for.
+
+        Raises:
+            UnknownNameError: no such game.
+            InputError: an id that is not registered in Gymnasium.
+        """
+        return find_env(self.game, self.env)
 
     @property
     def total_timesteps(self) -> int:
@@ -108,6 +125,8 @@ class RunConfig(BaseModel):
         identity["preset"]["n_timesteps"] = self.first_total
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
+        if self.env is None:
+            del identity["env"]  # as above
         if network_of(1, self.extractor, self.extractor_kwargs) == self.network:
             identity["format_version"] = 1  # and those whose extractor's name means what it did
         text = json.dumps(identity, sort_keys=True, allow_nan=False)
@@ -116,7 +135,8 @@ class RunConfig(BaseModel):
     @property
     def name(self) -> str:
         """The name of the run's directory: readable, and unique to the configuration."""
-        return f"{self.game}-{self.agent}-{self.extractor}-seed{self.seed}-{self.hash}"
+        parts = (self.game, self.agent, self.extractor, f"seed{self.seed}", self.hash)
+        return "-".join(_UNFIT.sub("_", part) for part in parts)
 
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""

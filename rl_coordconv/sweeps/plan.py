@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
 from rl_coordconv._util.validation import read_yaml, validate
-from rl_coordconv.envs import find_game, load_suite
+from rl_coordconv.envs import Presentation, find_env, load_suite
+from rl_coordconv.extractors.arms import arm_name, parse_arm
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_SEED
 from rl_coordconv.sweeps.grid import Grid, combinations, count
@@ -35,10 +36,15 @@ class SweepConfig(BaseModel):
     suite: str | None = None
     """A suite's name or a path to one's own; instead of ``games``."""
     games: Names = ()
+    env: str | None = None
+    """An id in Gymnasium's registry, ``MyEnv-v0`` or ``my_package:MyEnv-v0``; instead of games."""
+    presentation: Presentation | None = None
+    """How that environment is presented; None takes it as it is."""
     agents: Annotated[Names, Field(min_length=1)] = ("ppo",)
     extractors: Annotated[Names, Field(min_length=1)] = ("cnn", "coordconv", "placebo")
     extractor_kwargs: dict[str, dict[str, bool | int | float | str]] = {}
-    """Options of single extractors, by their names."""
+    """Options of single extractors, by their names; or written with them,
+    ``coordconv(with_r=true)``."""
     grid: Grid = {}
     """Values of hyperparameters over each agent's preset; every combination is trained."""
     seeds: Annotated[int, Field(ge=1, le=MAX_SEED + 1, strict=True)] = 5
@@ -104,7 +110,7 @@ class SweepConfig(BaseModel):
         self._check_number(len(games))
         # A preset's file lends its name, without folder and ending, to runs and reports.
         _refuse_repetition("agents", [Path(agent).stem for agent in self.agents])
-        _refuse_repetition("extractors", self.extractors)
+        _refuse_repetition("extractors", [arm_name(*self._arm(one)) for one in self.extractors])
         unused = set(self.extractor_kwargs) - set(self.extractors)
         if unused:
             raise InputError(
@@ -136,30 +142,54 @@ class SweepConfig(BaseModel):
             )
 
     def _games(self) -> tuple[list[str], str]:
-        if (self.suite is not None) == bool(self.games):
-            given = "both" if self.games else "neither"
-            raise InputError(f"give either a suite or games, not {given}")
+        self._check_choice()
+        if self.env is not None:
+            return [self.env], self.protocol or "deepmind"
         if self.suite is not None:
             suite = load_suite(self.suite)
             names, protocol = list(suite.games), suite.protocol
         else:
-            names, protocol = [find_game(game) for game in self.games], "deepmind"
+            names, protocol = [find_env(game).name for game in self.games], "deepmind"
             _refuse_repetition("games", names)
         return names, protocol if self.protocol is None else self.protocol
+
+    def _check_choice(self) -> None:
+        given = [name for name in ("suite", "games", "env") if getattr(self, name)]
+        if len(given) != 1:
+            said = " and ".join(given) or "neither"
+            raise InputError(f"give either a suite, games or an env, not {said}")
+        if self.presentation is not None and self.env is None:
+            raise InputError("presentation is about an env, which is not given")
+
+    def _arm(self, text: str) -> tuple[str, dict[str, Any]]:
+        """Return an entry's extractor and options.
+
+        Raises:
+            InputError: the entry has another form, or an option is given twice.
+        """
+        name, options = parse_arm(text)
+        others = self.extractor_kwargs.get(text, {})
+        twice = sorted(set(options) & set(others))
+        if twice:
+            raise InputError(f"option {twice[0]!r} of {text!r} is given in extractor_kwargs, too")
+        return name, options | others
 
     def _run(
         self,
         game: str,
         agent: str,
         settings: Mapping[str, Any],
-        extractor: str,
+        arm: str,
         seed: int,
         protocol: str,
     ) -> RunConfig:
+        extractor, options = self._arm(arm)
+        is_foreign = self.env is not None
         return resolve_run(
             game,
+            env=(self.presentation or Presentation()) if is_foreign else None,
             extractor=extractor,
-            extractor_kwargs=dict(self.extractor_kwargs.get(extractor, {})),
+            extractor_kwargs=options,
             agent=agent,
             total_timesteps=self.total_timesteps,
             n_envs=self.n_envs,

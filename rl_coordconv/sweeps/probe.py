@@ -17,18 +17,20 @@ from typing import Any
 from rl_coordconv._util.files import read_json, write_json
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.precision import Finding
+from rl_coordconv.training.trust import import_named_code
 
 _SECONDS = 600.0
 
 
 def find_precisions(
-    configs: Sequence[dict[str, Any]], environment: Mapping[str, str]
+    configs: Sequence[dict[str, Any]], environment: Mapping[str, str], *, trust: bool = False
 ) -> list[dict[str, Any]]:
     """Find the precision that ``auto`` takes for some runs on this machine.
 
     Args:
         configs: configurations of runs, as plain data.
         environment: of the process.
+        trust: as for `worker.command`.
 
     Returns:
         A `Finding` of each arm, as plain data; fp32, with what happened, where it failed.
@@ -36,7 +38,7 @@ def find_precisions(
     with tempfile.TemporaryDirectory(prefix="rl-coordconv-precisions-") as folder:
         asked, answered = Path(folder) / "configs.json", Path(folder) / "findings.json"
         write_json(asked, list(configs))
-        command = [sys.executable, "-m", __name__, str(asked), str(answered)]
+        command = [sys.executable, "-m", __name__, str(asked), str(answered), *["--trust"] * trust]
         try:
             result = subprocess.run(command, env=dict(environment), capture_output=True,
                                     text=True, errors="replace", stdin=subprocess.DEVNULL,
@@ -65,7 +67,7 @@ def one_of_each_arm(configs: Sequence[RunConfig]) -> list[RunConfig]:
     """Leave out runs whose networks are like another's: they differ in seed or Atari game only."""
     found: dict[tuple[str, ...], RunConfig] = {}
     for config in configs:
-        images = config.game if config.protocol is None else config.protocol.model_dump_json()
+        images = repr(config.environment.spaces(config.protocol))
         extractor, options = config.network
         network = repr(sorted(options.items()))
         found.setdefault((config.agent, extractor, network, images), config)
@@ -75,6 +77,9 @@ def one_of_each_arm(configs: Sequence[RunConfig]) -> list[RunConfig]:
 def main(argv: Sequence[str]) -> int:
     """Read configurations from one file and write findings into another."""
     configs = [RunConfig.build(**config) for config in read_json(Path(argv[0]))]
+    if "--trust" in argv:
+        for config in configs:
+            import_named_code(config)
     write_json(Path(argv[1]), [one.model_dump(mode="json") for one in _findings(configs)])
     return 0
 
@@ -106,7 +111,9 @@ def _choose(config: RunConfig) -> tuple[Any, str]:
     if isinstance(config.preset, PPOPreset):
         changes["n_steps"] = config.preset.batch_size  # a rollout that minibatches divide
     extractor, options = config.network
-    env = make_vec_env(config.game, 1, protocol=config.protocol, num_threads=1)
+    env = make_vec_env(
+        config.game, 1, protocol=config.protocol, presentation=config.env, num_threads=1
+    )
     try:
         model = build_agent(
             config.preset.model_copy(update=changes),

@@ -25,10 +25,18 @@ DISK_FULL = 74
 FAILED = 1
 
 
-def command(run: Path, threads: int) -> list[str]:
-    """Return the command that trains a run for the process that calls this."""
+def command(run: Path, threads: int, *, trust: bool = False) -> list[str]:
+    """Return the command that trains a run for the process that calls this.
+
+    Args:
+        run: the run's directory.
+        threads: of torch and of the emulator.
+        trust: whether code from outside that the run's configuration names is imported, as the
+            process that planned the sweep did, too.
+    """
+    trusted = ["--trust"] if trust else []
     return [sys.executable, "-m", __name__, str(run),
-            "--threads", str(threads), "--parent", str(os.getpid())]  # fmt: skip
+            "--threads", str(threads), "--parent", str(os.getpid()), *trusted]  # fmt: skip
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -49,24 +57,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--parent", type=int, help="process whose end ends this one")
+    parser.add_argument("--trust", action="store_true")
     arguments = parser.parse_args(argv)
     if arguments.parent is not None:
         _stop_with_parent(arguments.parent)
     from rl_coordconv.machine.hardware import limit_openmp_spinning
 
     limit_openmp_spinning()
-    return _train(arguments.run, arguments.threads)
+    return _train(arguments.run, arguments.threads, arguments.trust)
 
 
-def _train(path: str, threads: int) -> int:
+def _train(path: str, threads: int, trust: bool) -> int:
     from rich.console import Console
 
     from rl_coordconv.runs import RunBusyError, RunDirectory
     from rl_coordconv.training.train import train
+    from rl_coordconv.training.trust import import_named_code
 
     try:
         argv = [sys.executable, *sys.argv]
-        return train(RunDirectory(path), Console(), argv, threads=threads)
+        run = RunDirectory(path)
+        if trust:
+            import_named_code(run.config())
+        return train(run, Console(), argv, threads=threads)
     except RunBusyError as error:
         print(error, file=sys.stderr)
         return BUSY

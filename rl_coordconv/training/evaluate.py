@@ -18,8 +18,8 @@ from rl_coordconv.envs import (
     human_normalized_score,
     make_vec_env,
     reference_scores,
-    regions_to_evaluate,
 )
+from rl_coordconv.extractors.registry import find_spec
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState
@@ -59,7 +59,7 @@ def evaluate_on_episodes(
     seed = evaluation_seed(config.seed, repetition)
     episodes_in = partial(_play, policy, config, episodes, seed, greedy, on_step)
     returns, lengths = episodes_in("train")
-    elsewhere = {region: episodes_in(region)[0] for region in regions_to_evaluate(config.game)}
+    elsewhere = {split: episodes_in(split)[0] for split in config.environment.splits}
     protocol = config.protocol.name if config.protocol else None
     return _summarize(config, returns, lengths, num_timesteps=num_timesteps, deterministic=greedy,
                       seed=seed, protocol=protocol, elsewhere=elsewhere)  # fmt: skip
@@ -72,12 +72,14 @@ def _play(
     seed: int,
     deterministic: bool,
     on_step: Callable[[], None],
-    region: str,
+    split: str,
 ) -> tuple[list[float], list[int]]:
     """Return the raw returns and the lengths of the episodes."""
     protocol = config.protocol.for_evaluation() if config.protocol else None
     n_envs = min(episodes, MAX_ENVS)
-    env = make_vec_env(config.game, n_envs, protocol=protocol, seed=seed, region=region)
+    env = make_vec_env(
+        config.game, n_envs, protocol=protocol, presentation=config.env, seed=seed, split=split
+    )
     torch.manual_seed(seed)  # actions are sampled
     try:
         returns, lengths = evaluate_policy(
@@ -138,6 +140,8 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
             f"{run.path} holds no saved policy yet (status: {state}); it is written when "
             "the training ends or is stopped with Ctrl-C"
         )
+    # Named before the policy's files are read, which know a class only by its path.
+    find_spec(config.extractor), config.environment
     saved = read_portable(run.path, device=resolve_device(device))
     return LoadedAgent(saved.policy, config, saved.num_timesteps, state)
 

@@ -10,7 +10,7 @@ from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
 from rl_coordconv.agents.presets import MAX_TIMESTEPS, change_preset, load_agent_preset
 from rl_coordconv.agents.settings import with_settings
-from rl_coordconv.envs import find_game, is_atari, load_protocol
+from rl_coordconv.envs import Presentation, find_env, load_protocol
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine.devices import check_device_name, resolve_device
 from rl_coordconv.runs import EvaluationConfig, RunConfig
@@ -29,6 +29,7 @@ def resolve_run(
     device: str = "auto",
     precision: PrecisionRequest = "auto",
     protocol: str = "deepmind",
+    env: Presentation | None = None,
     eval_episodes: int = 10,
     initialization: str = "sb3",
     settings: Mapping[str, Any] | None = None,
@@ -50,6 +51,7 @@ def resolve_run(
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto``, ``fp32`` or ``bf16``.
         protocol: ``deepmind`` or ``machado``, of an Atari game.
+        env: how an environment of Gymnasium's registry is presented, whose id is ``game`` then.
         eval_episodes: episodes played at the end; 0 leaves the evaluation out.
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
         settings: hyperparameters over the preset's, by its keys; see
@@ -60,9 +62,9 @@ def resolve_run(
             hyperparameter.
         InputError: a value that is not allowed, or one that is given twice.
     """
-    game = find_game(game)
-    if not is_atari(game) and protocol != "deepmind":
-        raise InputError(f"game {game!r} has no protocol {protocol!r}: only Atari games have any")
+    spec = find_env(game, env)
+    if not spec.has_protocols and protocol != "deepmind":
+        raise InputError(f"{spec.name!r} has no protocol {protocol!r}: only Atari games have any")
     extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
     check_device_name(device)
     check_request_name(precision)
@@ -76,12 +78,13 @@ def resolve_run(
     _refuse_repetition(changes, settings or {})
     preset = with_settings(preset, settings or {}, agent=Path(agent).stem)
     return RunConfig.build(
-        game=game,
+        game=spec.name,
         extractor=extractor,
         extractor_kwargs=extractor_kwargs or {},
         agent=Path(agent).stem,
         preset=change_preset(preset, changes),
-        protocol=load_protocol(protocol) if is_atari(game) else None,
+        protocol=load_protocol(protocol) if spec.has_protocols else None,
+        env=env,
         seed=seed,
         precision=precision,
         device=device,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv.agents.sizes import check_fits
@@ -41,15 +42,39 @@ def check_trainable(config: RunConfig) -> None:
     check_fits(
         config.preset,
         *config.network,
-        observation_shape(config.game, config.protocol),
+        observation_shape(config.environment.spaces(config.protocol)[0]),
         resolve_device(config.device),
     )
+
+
+def describe_environment(config: RunConfig) -> str:
+    """Say what a run's agent sees and does, and what has been done to it."""
+    observations, actions = config.environment.spaces(config.protocol)
+    env = config.env
+    done = []
+    if env is not None:
+        done += ["what it renders"] if env.pixels else []
+        done += [f"through {one.path}" for one in env.env_wrapper]
+        done += ["grey"] if env.grayscale else []
+        done += [f"resized to {env.resize[0]} x {env.resize[1]}"] if env.resize else []
+        done += [f"{env.frame_stack} steps stacked"] if env.frame_stack > 1 else []
+    changes = f" ({', '.join(done)})" if done else ""
+    return f"{config.game} observes {_words(observations)}{changes}; actions: {actions}"
+
+
+def _words(space: spaces.Space) -> str:
+    if isinstance(space, spaces.Dict):
+        return ", ".join(f"{key}: {_words(part)}" for key, part in space.spaces.items())
+    if space.shape is not None and len(space.shape) == 3:
+        channels, height, width = space.shape
+        return f"images of {height} x {width} pixels in {channels} channels, {space.dtype}"
+    return str(space)
 
 
 def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
     """Build a run's environments, see `rl_coordconv.envs.training.make_training_env`."""
     return training.make_training_env(
-        config.game,
+        config.environment,
         config.preset.n_envs,
         protocol=config.protocol,
         num_threads=threads,

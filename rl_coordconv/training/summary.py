@@ -13,6 +13,7 @@ from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.training.evaluate import Ablation
 from rl_coordconv.training.progress import format_seconds
 from rl_coordconv.training.sketch import sketch_curve
+from rl_coordconv.training.trust import names_outside_code
 
 
 def describe_start(run: RunDirectory) -> str:
@@ -44,12 +45,13 @@ def describe_run(run: RunDirectory, *, encoding: str = "utf-8") -> str:
     lines += _curve(run, encoding)
     python = _shortened(Path(sys.executable))
     tools = f"{python} -m"
+    trust = " --trust" if names_outside_code(run.config()) else ""
     lines += [f"  model     {run.model_file}"]
     lines += [f"  curves    {tools} tensorboard.main --logdir {run.path.parent}"]
     if status.state is RunState.DONE:
-        lines += [f"  watch it  {tools} rl_coordconv evaluate {run.path} --video game.mp4"]
+        lines += [f"  watch it  {tools} rl_coordconv evaluate {run.path}{trust} --video game.mp4"]
     else:
-        lines += [f"  go on     {tools} rl_coordconv train --resume {run.path}"]
+        lines += [f"  go on     {tools} rl_coordconv train --resume {run.path}{trust}"]
     return "\n".join(lines)
 
 

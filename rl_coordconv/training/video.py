@@ -11,11 +11,10 @@ import torch
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError, missing_extra
-from rl_coordconv.envs import AimEnv, make_vec_env
+from rl_coordconv.envs import make_vec_env
 from rl_coordconv.runs.seeds import evaluation_seed
 from rl_coordconv.training.evaluate import LoadedAgent
 
-EMULATOR_FRAMES_PER_SECOND = 60
 CONTAINERS = (".mp4", ".mkv", ".mov")
 """Files that hold H.264."""
 MAX_SECONDS = 300
@@ -60,11 +59,15 @@ def record_video(
     greedy = agent.config.evaluation.deterministic if deterministic is None else deterministic
     seed = evaluation_seed(agent.config.seed, repetition)
     protocol = agent.config.protocol.for_evaluation() if agent.config.protocol else None
-    if protocol is None:
-        fps = float(AimEnv.metadata["render_fps"])
-    else:
-        fps = EMULATOR_FRAMES_PER_SECOND / protocol.frame_skip
-    env = make_vec_env(agent.config.game, 1, protocol=protocol, seed=seed, render_mode="rgb_array")
+    fps = agent.config.environment.steps_per_second(protocol)
+    env = make_vec_env(
+        agent.config.game,
+        1,
+        protocol=protocol,
+        presentation=agent.config.env,
+        seed=seed,
+        render_mode="rgb_array",
+    )
     torch.manual_seed(seed)
     try:
         return _record(agent, env, path, fps, greedy)

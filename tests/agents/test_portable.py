@@ -175,7 +175,7 @@ def forget(folder, entry):
 
 
 DAMAGES = {
-    "version": (lambda f: change(f, format_version=2), "format version 2.*reads 1"),
+    "version": (lambda f: change(f, format_version=3), "format version 3.*reads 1"),
     "hash": (lambda f: change(f, sha256="0"), "does not match the checksum"),
     "json": (lambda f: (f / DESCRIPTION).write_text("{"), "is damaged"),
     "list": (lambda f: (f / DESCRIPTION).write_text("[]"), "is damaged"),

@@ -6,11 +6,9 @@ import pytest
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.envs import (
     AtariVecEnv,
-    find_game,
-    is_atari,
+    find_env,
     load_protocol,
     make_vec_env,
-    regions_to_evaluate,
 )
 
 
@@ -25,15 +23,17 @@ from rl_coordconv.envs import (
     ],
 )
 def test_spellings(name, game):
-    assert find_game(name) == game
-    assert is_atari(game) == (game != "Aim")
+    spec = find_env(name)
+    assert spec.name == game
+    assert spec.has_protocols == (game != "Aim")
+    assert spec.alternates_beside_gpu == (game != "Aim")
 
 
 def test_unknown_games_are_refused_with_the_closest():
     with pytest.raises(UnknownNameError, match="did you mean 'Aim'"):
-        find_game("Aimm")
+        find_env("Aimm")
     with pytest.raises(UnknownNameError, match="did you mean 'Pong'"):
-        find_game("Pogn")
+        find_env("Pogn")
 
 
 def test_what_is_made_of_a_name():
@@ -41,11 +41,11 @@ def test_what_is_made_of_a_name():
     assert isinstance(atari, AtariVecEnv)
     assert atari.protocol.name == "machado"
     atari.close()
-    aim = make_vec_env("Aim", 3, protocol=None, seed=7, region="held-out")
+    aim = make_vec_env("Aim", 3, protocol=None, seed=7, split="held-out")
     images = aim.reset()
     assert images.shape == (3, 1, 116, 116)
     assert all(np.argwhere(image[0]).min() >= 57 for image in images)  # centres above 58
-    again = make_vec_env("Aim", 3, protocol=None, seed=7, region="held-out")
+    again = make_vec_env("Aim", 3, protocol=None, seed=7, split="held-out")
     assert np.array_equal(again.reset(), images)
     assert not np.array_equal(images[0], images[1])
     for _ in range(16):
@@ -59,9 +59,9 @@ def test_what_cannot_be_made_is_refused():
     with pytest.raises(InputError, match="'Pong' needs a protocol"):
         make_vec_env("Pong", 1, protocol=None)
     with pytest.raises(UnknownNameError, match="did you mean 'train'"):
-        make_vec_env("Aim", 1, protocol=None, region="trian")
+        make_vec_env("Aim", 1, protocol=None, split="trian")
 
 
 def test_only_our_own_games_hold_something_out():
-    assert regions_to_evaluate("Aim") == ("held-out",)
-    assert regions_to_evaluate("Pong") == ()
+    assert find_env("Aim").splits == ("held-out",)
+    assert find_env("Pong").splits == ()

@@ -5,11 +5,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv.extractors.arms import arm_name
 from rl_coordconv.reports.curves import load_curve
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.reports.planned import planned_runs
-from rl_coordconv.reports.results import arm_name, find_runs, load_run, load_runs
+from rl_coordconv.reports.results import find_runs, load_run, load_runs
 from rl_coordconv.runs import RunDirectory, RunState
 
 

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import IO
 
+from rl_coordconv._util.importing import trusted_names
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
@@ -36,7 +37,7 @@ class LocalLauncher:
             run: which.
             slot: which of the runs at a time it is, from 0.
         """
-        command = worker.command(run.path, self._resources.threads)
+        command = worker.command(run.path, self._resources.threads, trust=bool(trusted_names()))
         return LocalJob(command, self._environment(slot), (run.path / LOG).open("ab"))
 
     def _environment(self, slot: int) -> dict[str, str]:
@@ -49,7 +50,7 @@ class LocalLauncher:
     def find_precisions(self, configs: Sequence[RunConfig]) -> list[Finding]:
         """Find the precision of every arm on this machine."""
         data = [config.model_dump(mode="json") for config in probe.one_of_each_arm(configs)]
-        found = probe.find_precisions(data, self._environment(0))
+        found = probe.find_precisions(data, self._environment(0), trust=bool(trusted_names()))
         return [Finding(**finding) for finding in found]
 
     def describe(self) -> str:

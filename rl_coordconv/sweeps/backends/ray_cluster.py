@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv._util.importing import trusted_names
 from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
@@ -79,7 +80,7 @@ class RayLauncher:
         answers = [
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(data, self._threads)
+            ).remote(data, self._threads, bool(trusted_names()))
             for node in self._ray.nodes()
             if node["Alive"] and _fitting_on(node["Resources"], self._needs)
         ]
@@ -172,7 +173,9 @@ class RayJob:
             self._outcome = Outcome("busy")
             return
         bundle = pack(run.path, whole=True)
-        self._stream = train.remote(bundle, run.path.name, self._key, stop_flag, threads)
+        self._stream = train.remote(
+            bundle, run.path.name, self._key, stop_flag, threads, bool(trusted_names())
+        )
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
@@ -206,7 +209,7 @@ class RayJob:
 
 
 def train_here(
-    bundle: bytes, name: str, key: str, stop_flag: Any, threads: int
+    bundle: bytes, name: str, key: str, stop_flag: Any, threads: int, trust: bool = False
 ) -> Iterator[tuple[str, Any]]:
     """Train a run on the machine that Ray chose, and yield its files as they come about.
 
@@ -216,6 +219,7 @@ def train_here(
         key: of this attempt in the stop flag.
         stop_flag: a `_StopFlag`.
         threads: of torch and of the emulator.
+        trust: as for `worker.command`.
 
     Yields:
         ``("files", bundle)`` again and again, at last ``("exit", exit code)``.
@@ -224,7 +228,7 @@ def train_here(
         run = Path(folder) / name
         (run / CHECKPOINTS).mkdir(parents=True)
         unpack(bundle, run)
-        process = _start(run, threads)
+        process = _start(run, threads, trust)
         try:
             yield from _watch(process, run, key, stop_flag)
             yield "files", pack(run, whole=True)
@@ -234,13 +238,16 @@ def train_here(
             process.wait()
 
 
-def find_precisions_here(configs: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+def find_precisions_here(
+    configs: list[dict[str, Any]], threads: int, trust: bool = False
+) -> list[dict[str, Any]]:
     """Find the precision of some runs on the machine that Ray chose; plain data both ways."""
-    return probe.find_precisions(configs, worker.environment(threads))
+    return probe.find_precisions(configs, worker.environment(threads), trust=trust)
 
 
-def _start(run: Path, threads: int) -> subprocess.Popen[bytes]:
-    command, environment = worker.command(run, threads), worker.environment(threads)
+def _start(run: Path, threads: int, trust: bool) -> subprocess.Popen[bytes]:
+    command = worker.command(run, threads, trust=trust)
+    environment = worker.environment(threads)
     with (run / LOG).open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper, VecMonitor
 
-from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.envs import AtariVecEnv, load_protocol
 from rl_coordconv.envs.alternating import AlternatingVecEnv
 
 N_ENVS = 2
@@ -81,6 +81,9 @@ def dummy(shape, n=N_ENVS, truncates=True):
     return DummyVecEnv([lambda: Images(shape, truncates)] * n)
 
 
+SHORT = load_protocol("deepmind").model_copy(update={"max_frames_per_episode": 400})
+"""Episodes of 100 steps: an agent that never serves the ball would play for half an hour."""
+
 CHANNELS_FIRST, CHANNELS_LAST = (4, 36, 40), (40, 36, 3)
 WORLDS = {
     "channels first": lambda: dummy(CHANNELS_FIRST),
@@ -93,6 +96,6 @@ WORLDS = {
     "integer rewards": lambda: OtherRewards(dummy(CHANNELS_FIRST, truncates=False), np.int64),
     "boolean rewards": lambda: OtherRewards(dummy(CHANNELS_FIRST, truncates=False), np.bool_),
     "groups": lambda: AlternatingVecEnv([dummy(CHANNELS_FIRST, 1), dummy(CHANNELS_FIRST, 1)]),
-    "Breakout": lambda: AtariVecEnv("Breakout", N_ENVS, num_threads=1),
-    "Freeway, dimmed": lambda: Dimmed("Freeway", N_ENVS, num_threads=1),
+    "Breakout": lambda: AtariVecEnv("Breakout", N_ENVS, protocol=SHORT, num_threads=1),
+    "Freeway, dimmed": lambda: Dimmed("Freeway", N_ENVS, protocol=SHORT, num_threads=1),
 }

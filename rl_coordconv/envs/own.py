@@ -1,0 +1,51 @@
+"""The library's own environments."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from rl_coordconv._util.errors import unknown_name
+from rl_coordconv.envs.aim import AimEnv, Region
+from rl_coordconv.envs.protocols import Protocol
+from rl_coordconv.envs.spec import EnvFamily, EnvSpec
+from rl_coordconv.registration import AIM as AIM_ID
+
+AIM = "Aim"
+_SPELLINGS = (AIM.casefold(), AIM_ID.casefold())
+
+
+def find_own(name: str) -> EnvSpec | None:
+    """Return what a name stands for; None if it is not one of the library's own."""
+    return _AIM if name.strip().casefold() in _SPELLINGS else None
+
+
+def _make_aim(
+    n_envs: int,
+    *,
+    protocol: Protocol | None,
+    seed: int | None,
+    num_threads: int | None,
+    render_mode: str | None,
+    split: str,
+) -> VecEnv:
+    if split not in get_args(Region):
+        raise unknown_name("region", split, get_args(Region))
+    # Painting a square takes a few microseconds: no threads, no processes.
+    env = DummyVecEnv([lambda: Monitor(AimEnv(split, render_mode)) for _ in range(n_envs)])  # type: ignore[arg-type]
+    if seed is not None:
+        env.seed(seed)
+    return env
+
+
+_AIM = EnvSpec(
+    name=AIM,
+    make=_make_aim,
+    spaces=lambda _: (AimEnv().observation_space, AimEnv().action_space),
+    steps_per_second=lambda _: float(AimEnv.metadata["render_fps"]),
+    splits=("held-out",),
+)
+
+FAMILY = EnvFamily(find_own, lambda: [AIM])
