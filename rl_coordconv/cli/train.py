@@ -71,6 +71,11 @@ class TrainArguments:
     """Where the network runs."""
     eval_episodes: int = 10
     """Episodes played at the end; 0 plays none."""
+    eval_freq: int = 0
+    """Agent steps between evaluations during training, which leave evaluations.npz and
+    best_model.zip as the RL Zoo's do and change nothing of the training; 0 for none."""
+    eval_freq_episodes: int = 5
+    """Episodes of each of these."""
     threads: int | None = None
     """Threads of torch and of the emulator; default: the cores this process may use."""
     profile: bool = False
@@ -149,7 +154,10 @@ def _run_directory(arguments: TrainArguments, argv: list[str], console: Console)
     check_folder("--logdir", arguments.logdir)
     if presentation is not None:
         _tell_environment(config, console)
-    return RunDirectory.create(config, arguments.logdir)
+    directory = RunDirectory.create(config, arguments.logdir)
+    if (kept := directory.config().evaluation) != config.evaluation:
+        console.print(f"note: the run keeps how it is evaluated: {kept}", soft_wrap=True)
+    return directory
 
 
 def _extend(arguments: TrainArguments, run: RunDirectory) -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
 from rl_coordconv._util.validation import read_yaml, validate
-from rl_coordconv.agents.presets import A2CPreset, AgentPreset, PPOPreset
+from rl_coordconv.agents.presets import MAX_TIMESTEPS, A2CPreset, AgentPreset, PPOPreset
 from rl_coordconv.envs import EnvSpec, Presentation, Protocol, find_env
 from rl_coordconv.extractors.registry import from_format_1
 
@@ -40,13 +40,18 @@ def network_of(
 
 
 class EvaluationConfig(BaseModel):
-    """How the finished agent is evaluated: always on full episodes (to game over), raw scores."""
+    """How the agent is evaluated, when it is finished and perhaps on the way: always on full
+    episodes (to game over), raw scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] = 10
     deterministic: bool = False
     """Sample actions, as RL Zoo does on Atari; a deterministic agent can stall for half an hour."""
+    freq: Annotated[int, Field(ge=0, le=MAX_TIMESTEPS)] = 0
+    """Agent steps between two evaluations during training; 0 for none."""
+    freq_episodes: Annotated[int, Field(ge=1, le=MAX_EPISODES)] = 5
+    """Episodes of each of these."""
 
 
 class Extension(BaseModel):

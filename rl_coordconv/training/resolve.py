@@ -31,6 +31,8 @@ def resolve_run(
     protocol: str = "deepmind",
     env: Presentation | None = None,
     eval_episodes: int = 10,
+    eval_freq: int = 0,
+    eval_freq_episodes: int = 5,
     initialization: str = "sb3",
     settings: Mapping[str, Any] | None = None,
 ) -> RunConfig:
@@ -53,6 +55,8 @@ def resolve_run(
         protocol: ``deepmind`` or ``machado``, of an Atari game.
         env: how an environment of Gymnasium's registry is presented, whose id is ``game`` then.
         eval_episodes: episodes played at the end; 0 leaves the evaluation out.
+        eval_freq: agent steps between evaluations during training; 0 for none.
+        eval_freq_episodes: episodes of each of these.
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
         settings: hyperparameters over the preset's, by its keys; see
             `rl_coordconv.agents.settings.with_settings`.
@@ -73,6 +77,8 @@ def resolve_run(
     _check_between("n_envs", n_envs, MAX_ENVS)
     _check_between("seed", seed, MAX_SEED, least=0)
     _check_between("eval_episodes", eval_episodes, MAX_EPISODES, least=0)
+    _check_between("eval_freq", eval_freq, MAX_TIMESTEPS, least=0)
+    _check_between("eval_freq_episodes", eval_freq_episodes, MAX_EPISODES)
     given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
     changes = {key: value for key, value in given.items() if value is not None}
     _refuse_repetition(changes, settings or {})
@@ -89,7 +95,9 @@ def resolve_run(
         precision=precision,
         device=device,
         initialization=initialization,
-        evaluation=EvaluationConfig(episodes=eval_episodes),
+        evaluation=EvaluationConfig(
+            episodes=eval_episodes, freq=eval_freq, freq_episodes=eval_freq_episodes
+        ),
     )
 
 
