@@ -26,7 +26,17 @@ ALLOWED = {
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
     "reports": {"runs", "envs", "extractors", "statistics", "machine"},
     "benchmarks": {"layers", "extractors", "envs", "agents", "runs", "machine"},
-    "cli": {"training", "sweeps", "reports", "benchmarks", "runs", "tasks", "machine"},
+    "cli": {
+        "training",
+        "sweeps",
+        "reports",
+        "benchmarks",
+        "runs",
+        "tasks",
+        "machine",
+        "envs",
+        "extractors",
+    },
 }
 """What each subpackage may import; `_util` and the files beside them are open to all."""
 

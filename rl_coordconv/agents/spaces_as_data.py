@@ -52,7 +52,14 @@ def build_space(data: Any) -> spaces.Space:
         raise InputError(f"{shown(data)} describes no space")
     try:
         return _build(data)
-    except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (
+        AssertionError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ) as error:
         raise InputError(f"{shown(dict(data))} describes no space: {error}") from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 from gymnasium.wrappers import AddRenderObservation, GrayscaleObservation
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.monitor import Monitor
@@ -146,7 +147,9 @@ def make_gymnasium_env(
         seed: seeds sub-environment i with ``seed + i`` at the next reset; None leaves it to chance.
         render_mode: ``"rgb_array"`` makes `get_images` return the screens.
     """
-    make: Callable[[], gym.Env] = partial(_monitored, name, presentation, render_mode)
+    make: Callable[[], gym.Env] = partial(
+        _monitored, name, gym.spec(name.rpartition(":")[2]), presentation, render_mode
+    )
     makers = [make] * n_envs
     env: VecEnv = (
         SubprocVecEnv(makers) if presentation.vec_env == "subproc" else DummyVecEnv(makers)
@@ -255,9 +258,12 @@ def _wrapped(env: gym.Env, path: str, kwargs: dict[str, Any]) -> gym.Env:
     return wrapped
 
 
-def _monitored(name: str, presentation: Presentation, render_mode: str | None) -> gym.Env:
-    # In a process of its own the module of an id has not been imported yet.
+def _monitored(
+    name: str, spec: GymnasiumSpec, presentation: Presentation, render_mode: str | None
+) -> gym.Env:
+    # In a process of its own nobody has imported the environment's module yet, or registered it.
     import_env(name)
+    gym.registry.setdefault(spec.id, spec)
     return Monitor(make_one(name, presentation, render_mode))
 
 

@@ -37,6 +37,18 @@ class Wrapper(BaseModel):
         return path
 
 
+class Normalization(BaseModel):
+    """stable-baselines3's `VecNormalize`, as far as it is of use beside images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    norm_obs: Literal[False] = False
+    """Never: policies divide images by 255 themselves."""
+    norm_reward: bool = True
+    """Train on rewards over the running standard deviation of the discounted return, clipped to 10;
+    scores stay raw."""
+
+
 class Presentation(BaseModel):
     """How a Gymnasium environment is made and what is done to its observations.
 
@@ -59,6 +71,8 @@ class Presentation(BaseModel):
     """Height and width in pixels, by averaging over areas; None leaves images as they are."""
     frame_stack: Annotated[int, Field(ge=1, le=MAX_STACK)] = 1
     """Observations of so many steps, stacked along the channels, oldest first."""
+    normalize: Normalization | None = None
+    """What training rewards are divided by; none of it in evaluations."""
     max_episode_steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
     """Agent steps after which an episode is truncated; None leaves that to the environment."""
     vec_env: Literal["dummy", "subproc"] = "dummy"
@@ -77,6 +91,12 @@ class Presentation(BaseModel):
     def _read_size(cls, value: Any) -> Any:
         """Accept one number for a square."""
         return (value, value) if type(value) is int else tuple(value) if _is_list(value) else value
+
+    @field_validator("normalize", mode="before")
+    @classmethod
+    def _read_normalization(cls, value: Any) -> Any:
+        """Accept the RL Zoo's bare ``false``."""
+        return None if value is False else value
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -138,12 +138,22 @@ def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
         "optimizer": model.policy.optimizer.state_dict(),
         "num_timesteps": model.num_timesteps,
         "n_updates": model._n_updates,
+        "reward_normalization": _reward_normalization(model),
         "episodes": [_plain_episode(episode) for episode in model.ep_info_buffer or ()],
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         # SB3 shuffles minibatches with NumPy's global generator.
         "numpy_rng": [name, torch.from_numpy(np.array(keys)), position, has_gauss, cached],
     }
+
+
+def _reward_normalization(model: OnPolicyAlgorithm) -> list[float] | None:
+    """Return the running mean, variance and count of `VecNormalize`; None without one."""
+    env = model.get_vec_normalize_env()
+    if env is None:
+        return None
+    moments = env.ret_rms
+    return [float(moments.mean), float(moments.var), float(moments.count)]
 
 
 def _plain_episode(episode: dict[str, Any]) -> dict[str, float]:
@@ -153,6 +163,10 @@ def _plain_episode(episode: dict[str, Any]) -> dict[str, float]:
 def _restore(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
     model.policy.load_state_dict(state["policy"])
     model.policy.optimizer.load_state_dict(state["optimizer"])
+    env, moments = model.get_vec_normalize_env(), state.get("reward_normalization")
+    if env is not None and moments is not None:
+        mean, variance, env.ret_rms.count = moments
+        env.ret_rms.mean, env.ret_rms.var = np.array(mean), np.array(variance)
     model.num_timesteps = state["num_timesteps"]
     model._n_updates = state["n_updates"]
     # learn(reset_num_timesteps=False) keeps these buffers where they exist.

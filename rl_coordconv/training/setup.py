@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rl_coordconv.agents.sizes import check_fits
 from rl_coordconv.envs import training
@@ -57,6 +57,7 @@ def describe_environment(config: RunConfig) -> str:
         done += [f"through {one.path}" for one in env.env_wrapper]
         done += ["grey"] if env.grayscale else []
         done += [f"resized to {env.resize[0]} x {env.resize[1]}"] if env.resize else []
+        done += ["rewards normalised"] if env.normalize and env.normalize.norm_reward else []
         done += [f"{env.frame_stack} steps stacked"] if env.frame_stack > 1 else []
     changes = f" ({', '.join(done)})" if done else ""
     return f"{config.game} observes {_words(observations)}{changes}; actions: {actions}"
@@ -73,13 +74,17 @@ def _words(space: spaces.Space) -> str:
 
 def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
     """Build a run's environments, see `rl_coordconv.envs.training.make_training_env`."""
-    return training.make_training_env(
+    env = training.make_training_env(
         config.environment,
         config.preset.n_envs,
         protocol=config.protocol,
         num_threads=threads,
         beside_gpu=device.type == "cuda",
     )
+    normalize = config.env.normalize if config.env is not None else None
+    if normalize is None or not normalize.norm_reward:
+        return env
+    return VecNormalize(env, norm_obs=False, norm_reward=True, gamma=config.preset.gamma)
 
 
 def env_threads(env: VecEnv) -> int:

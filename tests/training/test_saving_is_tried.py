@@ -7,7 +7,8 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.torch_layers import NatureCNN
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.extractors.registry import EXTRACTORS, Extractor
+from rl_coordconv.agents import portable
+from rl_coordconv.extractors import EXTRACTORS, ExtractorSpec
 from rl_coordconv.runs import RunDirectory, RunState
 from rl_coordconv.training.resolve import resolve_run
 from rl_coordconv.training.train import train
@@ -48,7 +49,8 @@ def check_nothing_was_done(run, steps):
 
 
 def test_an_extractor_that_the_portable_format_does_not_know(monkeypatch, prepared, steps):
-    monkeypatch.setitem(EXTRACTORS, "own", Extractor(OwnCNN, options=("features_dim",)))
+    monkeypatch.setitem(EXTRACTORS, "own", ExtractorSpec("own", OwnCNN))
+    monkeypatch.setattr(portable, "portable_classes", lambda: (NatureCNN,))
     run = prepared("own")
     with pytest.raises(InputError, match=r"OwnCNN cannot be saved without pickle \(allowed: .*Nat"):
         train(run, Console(quiet=True))

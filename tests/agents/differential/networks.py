@@ -145,7 +145,9 @@ def patch_policy(policy):
 
 
 def tie(policy):
-    policy.action_net.bias = nn.Parameter(policy.value_net.bias.detach().expand(3).clone())
+    policy.action_net.bias = nn.Parameter(
+        policy.value_net.bias.detach().expand(policy.action_net.out_features).clone()
+    )
 
 
 def tanh(policy):
