@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from rl_coordconv._util.errors import InputError, shown
-from rl_coordconv.cli.arguments import given_flags, parse
+from rl_coordconv.cli.arguments import flags_of, given_flags, parse
 from rl_coordconv.cli.environments import read_presentation
 from rl_coordconv.cli.options import parse_options, parse_settings
 from rl_coordconv.cli.outputs import check_folder, open_console
@@ -52,6 +52,9 @@ class TrainArguments:
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
     """ppo or a2c, or a path to your own preset (YAML)."""
+    from_run: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN_DIR")] = None
+    """Begin with the weights that another run has saved, instead of random ones; the optimiser and
+    the steps begin anew."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Hyperparameters over the preset's, by its keys: learning_rate=lin_1e-4 n_steps=64
     optimizer_kwargs.eps=1e-5."""
@@ -90,7 +93,7 @@ _OF_THIS_PROCESS = ("threads", "profile")
 """Flags that a run does not remember, and that --resume may change."""
 _NOT_OF_A_RUN = (
     "logdir", "resume", "game", "env", "env_kwargs", "env_file", "trust", "extractor",
-    "extractor_kwargs", "set", *_OF_THIS_PROCESS,
+    "extractor_kwargs", "set", "from_run", *_OF_THIS_PROCESS,
 )  # fmt: skip
 """Flags that are worked on before a run's configuration is resolved."""
 _WITH_RESUME = ("resume", "precision", "total_timesteps", "trust", *_OF_THIS_PROCESS)
@@ -122,6 +125,11 @@ def run(argv: list[str]) -> int:
 
 def _run_directory(arguments: TrainArguments, argv: list[str], console: Console) -> Any:
     from rl_coordconv.runs import RunDirectory
+    from rl_coordconv.training.initial import (
+        check_initial_policy,
+        initial_policy,
+        keep_initial_policy,
+    )
     from rl_coordconv.training.resolve import check_machine, resolve_run
     from rl_coordconv.training.setup import check_trainable
     from rl_coordconv.training.trust import import_named_code
@@ -146,15 +154,20 @@ def _run_directory(arguments: TrainArguments, argv: list[str], console: Console)
         extractor=extractor,
         extractor_kwargs=options,
         settings=parse_settings(arguments.set),
+        initial_policy=initial_policy(arguments.from_run) if arguments.from_run else None,
         **values,
     )
     if not (arguments.logdir / config.name).exists():
         check_machine(config.device, config.precision)
+        if arguments.from_run is not None:
+            check_initial_policy(config, arguments.from_run)
     check_trainable(config)
     check_folder("--logdir", arguments.logdir)
     if presentation is not None:
         _tell_environment(config, console)
     directory = RunDirectory.create(config, arguments.logdir)
+    if arguments.from_run is not None:
+        keep_initial_policy(directory, arguments.from_run)
     if (kept := directory.config().evaluation) != config.evaluation:
         console.print(f"note: the run keeps how it is evaluated: {kept}", soft_wrap=True)
     return directory
@@ -214,8 +227,7 @@ def _changed_precision(arguments: TrainArguments) -> Literal["fp32", "bf16"] | N
 
 def _refuse_other_flags(arguments: TrainArguments, argv: list[str]) -> None:
     given = given_flags(argv)
-    for field in fields(arguments):
-        flag = f"--{field.name.replace('_', '-')}"
+    for field, flag in zip(fields(arguments), flags_of(TrainArguments), strict=True):
         if field.name not in _WITH_RESUME and flag in given:
             raise InputError(
                 f"{flag} {shown(getattr(arguments, field.name))} cannot be changed with --resume: "

@@ -252,6 +252,8 @@ def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, st
     chosen = config.model_dump(mode="json", include={"preset", "protocol", "initialization"})
     # An extended run is, until it was, the run that was asked for first; it is told of elsewhere.
     chosen["preset"]["n_timesteps"] = config.first_total
+    initial = config.initial_policy
+    chosen["initial_policy"] = f"{initial.run} ({initial.sha256[:8]})" if initial else "random"
     settings = _flatten(chosen)
     told = ("precision_reason", "precision_history")
     ran = {key: value for key, value in environment.items() if key not in told}

@@ -65,6 +65,17 @@ class Extension(BaseModel):
     """Agent steps that it had, and went on from; until here schedules fell over the old total."""
 
 
+class InitialPolicy(BaseModel):
+    """The weights that a run began with, where they are another run's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    run: str
+    """The name of the other run."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """Of the other run's ``policy.safetensors``."""
+
+
 class RunConfig(BaseModel):
     """Everything that one run was asked to be, with every default resolved."""
 
@@ -89,6 +100,8 @@ class RunConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     initialization: Literal["sb3", "paired"] = "sb3"
     """sb3: as stable-baselines3 draws weights; paired: equal between extractors for one seed."""
+    initial_policy: InitialPolicy | None = None
+    """Weights to begin with; None begins with random ones."""
     evaluation: EvaluationConfig = EvaluationConfig()
     extensions: list[Extension] = []
     """The totals that it had before the preset's ``n_timesteps``, the first one first."""
@@ -130,6 +143,8 @@ class RunConfig(BaseModel):
         identity["preset"]["n_timesteps"] = self.first_total
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
+        if self.initial_policy is None:
+            del identity["initial_policy"]  # as above
         if self.env is None:
             del identity["env"]  # as above
         if network_of(1, self.extractor, self.extractor_kwargs) == self.network:
@@ -146,8 +161,9 @@ class RunConfig(BaseModel):
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""
         data = self.model_dump(mode="json")
-        if not self.extensions:
-            del data["extensions"]
+        for name in ("extensions", "initial_policy"):
+            if not data[name]:
+                del data[name]
         write_text(path, yaml.safe_dump(data, sort_keys=False))
 
     @classmethod

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rl_coordconv._util.files import replace
 from rl_coordconv.runs import RunDirectory
@@ -101,6 +102,10 @@ class EvaluateRegularly(EvalCallback):
             # The training's environments come in groups, or under another protocol.
             warnings.filterwarnings("ignore", message="Training and eval env are not of the same")
             super()._init_callback()
+        if self.model.get_vec_normalize_env() is not None:
+            # SB3 wants the training's wrappers; scores stay raw.
+            raw = VecNormalize(self.eval_env, training=False, norm_obs=False, norm_reward=False)
+            self.eval_env = BaseAlgorithm._wrap_env(raw)
         # Not from the resumption on: the same steps as without it.
         self.n_calls = self.model.num_timesteps // self.training_env.num_envs
 

@@ -14,7 +14,7 @@ from rl_coordconv.envs import Presentation, find_env, load_protocol
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine.devices import check_device_name, resolve_device
 from rl_coordconv.runs import EvaluationConfig, RunConfig
-from rl_coordconv.runs.config import MAX_ENVS, MAX_EPISODES, MAX_SEED
+from rl_coordconv.runs.config import MAX_ENVS, MAX_EPISODES, MAX_SEED, InitialPolicy
 
 
 def resolve_run(
@@ -35,6 +35,7 @@ def resolve_run(
     eval_freq_episodes: int = 5,
     initialization: str = "sb3",
     settings: Mapping[str, Any] | None = None,
+    initial_policy: InitialPolicy | None = None,
 ) -> RunConfig:
     """Fill in every default and check every value before anything is built.
 
@@ -60,6 +61,7 @@ def resolve_run(
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
         settings: hyperparameters over the preset's, by its keys; see
             `rl_coordconv.agents.settings.with_settings`.
+        initial_policy: the weights to begin with, where they are another run's.
 
     Raises:
         UnknownNameError: no such game, extractor, agent, protocol, device, precision or
@@ -95,6 +97,7 @@ def resolve_run(
         precision=precision,
         device=device,
         initialization=initialization,
+        initial_policy=initial_policy,
         evaluation=EvaluationConfig(
             episodes=eval_episodes, freq=eval_freq, freq_episodes=eval_freq_episodes
         ),

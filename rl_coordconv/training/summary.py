@@ -27,7 +27,8 @@ def describe_start(run: RunDirectory) -> str:
     if status.state is RunState.DONE:
         return f"{title}: already trained"
     if status.state is RunState.PENDING:
-        return f"{title}: {config.total_timesteps:,} agent steps; files in {run.path}"
+        begins = f"; begins with {config.initial_policy.run}" if config.initial_policy else ""
+        return f"{title}: {config.total_timesteps:,} agent steps{begins}; files in {run.path}"
     return f"{title}: was {status.state}; going on from its last checkpoint in {run.path}"
 
 

@@ -40,6 +40,7 @@ from rl_coordconv.training.callbacks import (
     check_weights,
 )
 from rl_coordconv.training.evaluate import evaluate_on_episodes
+from rl_coordconv.training.initial import load_initial_policy
 from rl_coordconv.training.periodic import EvaluateRegularly
 from rl_coordconv.training.precision import record_precision, requested_precision
 from rl_coordconv.training.profiling import ProfileTraining
@@ -170,6 +171,8 @@ class _Attempt:
             )
         _try_saving(self._model, run)
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
+        if self._resumed is None:
+            load_initial_policy(run, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
         # The status remembers attempts that ended before they saved anything new.
         status = run.status()

@@ -5,6 +5,7 @@ import signal
 from io import StringIO
 
 import numpy as np
+import own_envs
 import pytest
 import torch
 from rich.console import Console
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
+from rl_coordconv.envs import build_presentation
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.training import train as train_module
 from rl_coordconv.training.periodic import kept_random_states, read_evaluations
@@ -93,6 +95,21 @@ def test_a_resumed_run_goes_on_with_its_rows(tmp_path, small_ppo, monkeypatch):
     assert after[:2] == before
     assert max(np.mean(one[1]) for one in after) < 100
     assert run.status().state is RunState.DONE
+
+
+def test_scores_stay_raw_where_training_rewards_are_normalised(tmp_path, small_ppo):
+    assert own_envs
+    config = resolve_run(
+        "Corners-v0", env=build_presentation({"normalize": {"norm_reward": True}}, "the test"),
+        agent=small_ppo, total_timesteps=64, eval_episodes=0, device="cpu", precision="fp32",
+        eval_freq=32, eval_freq_episodes=2,
+    )  # fmt: skip
+    run = RunDirectory.create(config, tmp_path)
+    assert finish(run) == 0
+    rows = read_evaluations(run.evaluations_file)
+    assert [step for step, *_ in rows] == [32, 64]
+    assert all(score == int(score) and 0 <= score <= 5 for _, returns, _ in rows
+               for score in returns)  # fmt: skip
 
 
 def test_a_damaged_file_is_begun_anew(tmp_path, small_ppo):
