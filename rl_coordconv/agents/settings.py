@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,22 +10,6 @@ from rl_coordconv.agents.presets import A2CPreset, PPOPreset, change_preset
 
 Scalar = bool | int | float | str | None
 """What a hyperparameter may be given as; None is YAML's null."""
-
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_EXACT = 2**53
-"""Below it every integer is a float of its own."""
-
-
-def number_or_text(value: Scalar) -> Scalar:
-    """Return the number that a word is, where it is one; anything else as it is.
-
-    YAML reads ``1e-4`` and ``1e6`` as text. In a file that is refused, on a command line it is what
-    people type.
-    """
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
-        return value
-    number = float(value)
-    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def with_settings(

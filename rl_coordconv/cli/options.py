@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv._util.yaml_loading import parse_yaml
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_EXACT = 2**53
+"""Below it every integer is a float of its own."""
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -17,8 +22,6 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         InputError: as `parse_options`.
     """
-    from rl_coordconv.agents.settings import number_or_text
-
     options = parse_options(pairs, example="learning_rate=1e-4", null=True)
     return {key: number_or_text(value) for key, value in options.items()}
 
@@ -67,3 +70,15 @@ def parse_options(pairs: tuple[str, ...], example: str, *, null: bool = False) -
             )
         options[key] = parsed
     return options
+
+
+def number_or_text(value: Any) -> Any:
+    """Return the number that a word is, where it is one; anything else as it is.
+
+    YAML reads ``1e-4`` and ``1e6`` as text. In a file that is refused, on a command line it is what
+    people type.
+    """
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number

@@ -4,8 +4,8 @@ import pytest
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv.agents.presets import load_agent_preset
-from rl_coordconv.agents.settings import number_or_text, with_settings
-from rl_coordconv.cli.options import parse_settings
+from rl_coordconv.agents.settings import with_settings
+from rl_coordconv.cli.options import number_or_text, parse_settings
 from rl_coordconv.training.resolve import resolve_run
 
 
