@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, UnknownNameError, shown, unknown_name
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset, change_preset
+from rl_coordconv.agents.presets import Preset, change_preset
 
 Scalar = bool | int | float | str | None
 """What a hyperparameter may be given as; None is YAML's null."""
 
 
-def with_settings(
-    preset: A2CPreset | PPOPreset, settings: Mapping[str, Any], *, agent: str
-) -> A2CPreset | PPOPreset:
+def with_settings(preset: Preset, settings: Mapping[str, Any], *, agent: str) -> Preset:
     """Return a preset with single hyperparameters changed, checked as a file's are.
 
     Args:
@@ -41,7 +39,7 @@ def with_settings(
     return change_preset(preset, changes)
 
 
-def _check_key(key: str, preset: A2CPreset | PPOPreset, agent: str) -> None:
+def _check_key(key: str, preset: Preset, agent: str) -> None:
     if key == "algorithm":
         raise InputError(
             f"algorithm cannot be set over {agent}'s {preset.algorithm!r}, whose hyperparameters "
@@ -52,8 +50,6 @@ def _check_key(key: str, preset: A2CPreset | PPOPreset, agent: str) -> None:
         raise _unknown_key(key, names, preset, agent)
 
 
-def _unknown_key(
-    key: str, names: list[str], preset: A2CPreset | PPOPreset, agent: str
-) -> UnknownNameError:
+def _unknown_key(key: str, names: list[str], preset: Preset, agent: str) -> UnknownNameError:
     has = "" if agent == preset.algorithm else f" ({preset.algorithm})"
     return unknown_name(f"hyperparameter of agent {agent}{has}", key, names)

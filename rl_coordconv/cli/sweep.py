@@ -74,8 +74,8 @@ class SweepArguments:
     """paired (default): for one seed all extractors begin with the same shared weights."""
     output: Path = Path("sweeps/sweep")
     """The sweep's directory."""
-    backend: Literal["local", "ray"] = "local"
-    """Processes of this machine, or a Ray cluster (needs rl-coordconv[ray])."""
+    backend: str = "local"
+    """local: processes of this machine; ray: a Ray cluster (needs rl-coordconv[ray])."""
     jobs: int | None = None
     """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
     retries: int = 3
@@ -159,30 +159,10 @@ def _config(arguments: SweepArguments) -> SweepConfig:
 
 
 def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:
-    if arguments.backend == "ray":
-        from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
+    from rl_coordconv.sweeps.backends import find_backend
 
-        # What the cluster's machines have, they find out themselves; what Ray hides, it hides.
-        if config.device == "cuda" and arguments.gpus_per_run <= 0:
-            raise InputError(
-                f"device 'cuda' was asked for, but with --gpus-per-run {arguments.gpus_per_run:g} "
-                "Ray shows no GPU to a run (allowed: more than 0, for example 0.25)"
-            )
-        return RayLauncher(
-            arguments.ray_address,
-            cpus=arguments.cpus_per_run,
-            gpus=arguments.gpus_per_run,
-            jobs=arguments.jobs,
-        )
-    from rl_coordconv.sweeps.backends.local import LocalLauncher
-    from rl_coordconv.sweeps.resources import allocate
-    from rl_coordconv.training.resolve import check_machine
-    from rl_coordconv.training.setup import check_trainable
-
-    check_machine(config.device, config.precision)
-    for one in config.runs():
-        check_trainable(one)
-    return LocalLauncher(allocate(arguments.jobs, n_runs, config.device))
+    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    return find_backend(arguments.backend, values).launch(config, n_runs, values)
 
 
 def _show_plan(

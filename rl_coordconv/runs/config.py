@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
 from rl_coordconv._util.validation import read_yaml, validate
-from rl_coordconv.agents.presets import MAX_TIMESTEPS, A2CPreset, AgentPreset, PPOPreset
+from rl_coordconv.agents.presets import MAX_TIMESTEPS, AgentPreset, Preset
 from rl_coordconv.envs import EnvSpec, Presentation, Protocol, find_env
 from rl_coordconv.extractors.registry import from_format_1
 
@@ -192,7 +192,7 @@ class RunConfig(BaseModel):
 _ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
 
 
-def check_rollout(preset: A2CPreset | PPOPreset) -> None:
+def check_rollout(preset: Preset) -> None:
     """Refuse environments and rollouts that cannot be trained on as they are meant.
 
     Raises:
@@ -204,20 +204,4 @@ def check_rollout(preset: A2CPreset | PPOPreset) -> None:
             f"n_envs {preset.n_envs} is not at most {MAX_ENVS}: so many environments of a run have "
             "seeds that no other run uses"
         )
-    if isinstance(preset, PPOPreset):
-        _check_minibatches(preset)
-    elif preset.normalize_advantage and preset.n_steps * preset.n_envs == 1:
-        raise InputError(
-            "normalize_advantage needs rollouts of more than one step, not n_steps x n_envs = 1"
-        )
-
-
-def _check_minibatches(preset: PPOPreset) -> None:
-    """Refuse a rollout that minibatches do not divide: SB3 would train on a truncated one."""
-    rollout = preset.n_steps * preset.n_envs
-    if rollout % preset.batch_size:
-        raise InputError(
-            f"batch_size {preset.batch_size} does not divide the rollout of n_steps x n_envs = "
-            f"{preset.n_steps} x {preset.n_envs} = {rollout} steps; choose another number of "
-            "environments or change n_steps or batch_size in the agent's preset"
-        )
+    preset.check()

@@ -156,7 +156,7 @@ class SweepConfig(BaseModel):
     def _check_choice(self) -> None:
         given = [name for name in ("suite", "games", "env") if getattr(self, name)]
         if len(given) != 1:
-            said = " and ".join(given) or "neither"
+            said = " and ".join(given) or "none of them"
             raise InputError(f"give either a suite, games or an env, not {said}")
         if self.presentation is not None and self.env is None:
             raise InputError("presentation is about an env, which is not given")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv._util.files import replace
-from rl_coordconv.agents.presets import MAX_TIMESTEPS, A2CPreset, PPOPreset, change_preset
-from rl_coordconv.agents.schedules import to_sb3_schedule
+from rl_coordconv.agents.presets import MAX_TIMESTEPS, Preset, change_preset
+from rl_coordconv.agents.schedules import is_linear, to_sb3_schedule
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState
 from rl_coordconv.runs.checkpoints import newest_step
 from rl_coordconv.runs.config import Extension
@@ -88,6 +88,6 @@ def _describe(config: RunConfig, total: int, done: int) -> list[str]:
     return lines
 
 
-def _scheduled(preset: A2CPreset | PPOPreset) -> list[str]:
-    names = ("learning_rate", "clip_range", "clip_range_vf")
-    return [name for name in names if isinstance(getattr(preset, name, None), str)]
+def _scheduled(preset: Preset) -> list[str]:
+    """Return the hyperparameters that change during training."""
+    return [name for name, value in preset if isinstance(value, str) and is_linear(value)]

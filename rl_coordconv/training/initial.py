@@ -10,7 +10,6 @@ from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_bytes, write_bytes
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_weights, read_checksum
-from rl_coordconv.agents.presets import PPOPreset
 from rl_coordconv.envs import make_vec_env
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.config import InitialPolicy
@@ -41,16 +40,13 @@ def check_initial_policy(config: RunConfig, source: Path) -> None:
     Raises:
         InputError: names the weights that differ, and their shapes.
     """
-    changes: dict[str, int] = {"n_envs": 1}
-    if isinstance(config.preset, PPOPreset):
-        changes["n_steps"] = config.preset.batch_size  # a rollout that minibatches divide
     extractor, options = config.network
     env = make_vec_env(
         config.game, 1, protocol=config.protocol, presentation=config.env, num_threads=1
     )
     try:
         model = build_agent(
-            config.preset.model_copy(update=changes),
+            config.preset.with_one_env(),
             env,
             extractor=extractor,
             extractor_kwargs=options,
