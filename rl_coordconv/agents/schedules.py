@@ -62,6 +62,11 @@ def parse_linear(text: str) -> Linear:
     return Linear(start, warmup)
 
 
+def is_linear(text: str) -> bool:
+    """Tell whether a hyperparameter's value is a schedule."""
+    return _LINEAR.fullmatch(text) is not None
+
+
 def _check_schedule(value: Any) -> float | str:
     if isinstance(value, str):
         parse_linear(value)

@@ -34,6 +34,9 @@ class CompareArguments:
     """Of the bootstrap."""
     resamples: int = 2000
     """Of the bootstrap."""
+    select_seeds: str | None = None
+    """Seeds (0-1, or 0,2) that each arm's hyperparameters are chosen on, where a sweep tried
+    several; the verdicts are then of the other seeds alone. Default: every setting for itself."""
     imports: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
@@ -49,6 +52,7 @@ def run(argv: list[str]) -> int:
     """Parse the flags, compare, write the report and print its headline."""
     arguments = parse(CompareArguments, argv, command="compare")
     from rl_coordconv._util.errors import InputError
+    from rl_coordconv.reports.choosing import parse_seeds
     from rl_coordconv.reports.gather import gather, parse_imports
     from rl_coordconv.reports.outcomes import DEFAULT_BASELINE, Options
     from rl_coordconv.reports.render import write_report
@@ -59,6 +63,7 @@ def run(argv: list[str]) -> int:
         confidence=arguments.confidence,
         seed=arguments.seed,
         resamples=arguments.resamples,
+        select_seeds=parse_seeds(arguments.select_seeds) if arguments.select_seeds else (),
     )
     imports = parse_imports(arguments.imports)
     if imports and not arguments.dirs and arguments.output is None:
@@ -80,6 +85,8 @@ def run(argv: list[str]) -> int:
     )
     for tally in comparison.tallies:
         print(tally.sentence)
+    for choice in comparison.selection.choices if comparison.selection else ():
+        print(choice.sentence)
     for warning in comparison.warnings:
         print(f"note: {warning}")
     if comparison.left_out:

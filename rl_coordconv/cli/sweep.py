@@ -12,6 +12,7 @@ import tyro
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.environments import import_named, read_presentation
+from rl_coordconv.cli.options import parse_grid
 from rl_coordconv.cli.outputs import check_folder, open_console
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class SweepArguments:
     extractors: tuple[str, ...] | None = None
     """Default: cnn coordconv placebo. Each is an arm, with options of its own where it has any:
     "coordconv(with_r=true)", "my_package.nets:MyCNN(depth=3)"."""
+    grid: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="KEY=V1,V2 ...")] = None
+    """Hyperparameters over each agent's preset, by its keys; every combination of the values is
+    trained: learning_rate=lin_1e-4,lin_2.5e-4 n_steps=64,128."""
     seeds: int | None = None
     """How many; default: 5."""
     total_timesteps: int | None = None
@@ -115,7 +119,7 @@ def run(argv: list[str]) -> int:
 
 
 def _check_flags(arguments: SweepArguments) -> None:
-    for name in ("games", "agents", "extractors"):
+    for name in ("games", "agents", "extractors", "grid"):
         if getattr(arguments, name) == ():
             raise InputError(f"--{name} is given without any name")
     if arguments.retries < 0:
@@ -142,6 +146,8 @@ def _config(arguments: SweepArguments) -> SweepConfig:
     names = {field.name for field in fields(arguments)} & set(SweepConfig.model_fields)
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
+    if "grid" in given:
+        given["grid"] = parse_grid(given["grid"])
     # Each of them takes the others' place.
     for chosen in ("suite", "games", "env"):
         if chosen in given:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.extractors.arms import published_tally
+from rl_coordconv.reports.choosing import Selection
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell, LeftOut
 from rl_coordconv.statistics import Interval, Verdict
@@ -28,6 +29,8 @@ class Options:
         confidence: of every interval.
         seed: of the bootstrap.
         resamples: of the bootstrap.
+        select_seeds: seeds that each arm's hyperparameters are chosen on, and that are in no
+            verdict; empty where every setting is compared for itself.
     """
 
     baseline: str = DEFAULT_BASELINE
@@ -35,6 +38,7 @@ class Options:
     confidence: float = 0.95
     seed: int = 0
     resamples: int = 2000
+    select_seeds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.margin <= MAX_MARGIN:
@@ -239,6 +243,8 @@ class Comparison:
     runs: tuple[Run, ...]
     divergences: tuple[Divergence, ...] = ()
     """Of every arm, where any run diverged."""
+    selection: Selection | None = None
+    """Which hyperparameters were chosen, where they were to be."""
 
     @property
     def agents(self) -> list[str]:
