@@ -10,7 +10,6 @@ import numpy as np
 
 from rl_coordconv import statistics
 from rl_coordconv._util.errors import closest
-from rl_coordconv.envs import reference_scores
 from rl_coordconv.extractors.arms import control_of, extractor_of, is_control
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.choosing import Selection, choose
@@ -92,7 +91,7 @@ def curve(run: Run) -> tuple[Floats, Floats]:
 
 
 def _compare_game(cell: Cell, options: Options) -> GameResult:
-    reference = reference_scores().get(cell.game)
+    reference = options.reference(cell.game)
     random = reference.random if reference else None
     base = np.array([run.score(cell.budget) for run in cell.of(options.baseline)])
     margin = threshold = None

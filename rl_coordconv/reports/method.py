@@ -45,6 +45,11 @@ def method(comparison: Comparison) -> list[str]:
         "The placebo has as many parameters as coordconv and no position in them: what it gains "
         "too, coordinates did not bring.",
     ]
+    if options.bounds:
+        chosen = ", ".join(
+            f"{game} from {one.random:g} to {one.human:g}" for game, one in options.bounds.items()
+        )
+        rules.append(f"Bounds that were chosen for 0 and 1, in the place of such scores: {chosen}.")
     if comparison.selection:
         rules.append(
             f"Hyperparameters: each arm's are those with the highest mean score on the seeds "

@@ -7,9 +7,8 @@ import io
 
 import numpy as np
 
-from rl_coordconv.envs import reference_scores
 from rl_coordconv.reports.choosing import Selection
-from rl_coordconv.reports.outcomes import Comparison
+from rl_coordconv.reports.outcomes import Comparison, Options
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell
 
@@ -34,7 +33,9 @@ def to_csv(comparison: Comparison) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for run in sorted(comparison.runs, key=_order):
-        writer.writerow(_row(run, cells.get(run.path)) | _choice(run, comparison.selection))
+        writer.writerow(
+            _row(run, cells.get(run.path), comparison.options) | _choice(run, comparison.selection)
+        )
     return text.getvalue()
 
 
@@ -52,9 +53,9 @@ def _choice(run: Run, selection: Selection | None) -> dict[str, object]:
     }
 
 
-def _row(run: Run, cell: Cell | None) -> dict[str, object]:
+def _row(run: Run, cell: Cell | None, options: Options) -> dict[str, object]:
     score = run.score(cell.budget) if cell else None
-    scale = reference_scores().get(run.game)
+    scale = options.reference(run.game)
     normalized = scale.human_normalized(score) if scale and score is not None else None
     return {
         "game": run.game,
