@@ -250,7 +250,7 @@ SWEEP_FLAGS = [
     (["--agents"], "--agents is given without any name"),
     (["--extractors"], "--extractors is given without any name"),
     (["--suite", "atari-5", "--games"], "--games is given without any name"),
-    (["--games", "Pong", "--suite", "atari-5"], "not both"),
+    (["--games", "Pong", "--suite", "atari-5"], "not suite and games"),
     (["--suite", "atari-6"], "'atari-5'"),
     (["--suite", "atari-57", "--seeds", "16384"], "are 2,801,664 runs (allowed: 20,000)"),
     (["--games", "Pong", "--seeds", "0"], "seeds"),
