@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +138,36 @@ def test_scripts_are_thin_doors():
         tree = ast.parse(path.read_text(encoding="utf8"))
         assert len(tree.body) <= 8, path.name
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)], path.name
+
+
+def imports_at_once(path: Path, modules: set[str]) -> set[str]:
+    """Return the modules of this package that importing a file imports right away."""
+    found: set[str] = set()
+
+    def visit(nodes):
+        for node in nodes:
+            is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+            if is_for_types or isinstance(node, ast.FunctionDef):
+                continue
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names if alias.name in modules)
+            elif isinstance(node, ast.ImportFrom):
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                found.update(names & modules or {node.module} & modules)
+            else:
+                visit(ast.iter_child_nodes(node))
+
+    visit(ast.parse(path.read_text(encoding="utf8")).body)
+    return found
+
+
+def test_no_files_import_each_other_in_a_circle():
+    root = PACKAGE.parent
+    files = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    graph = {name: imports_at_once(path, set(files)) - {name} for name, path in files.items()}
+    assert sum(map(len, graph.values())) > 500
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+    assert order.index("rl_coordconv.layers.conv") < order.index("rl_coordconv.extractors.nature")

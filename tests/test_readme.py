@@ -36,13 +36,13 @@ def test_links_lead_somewhere(document):
 
 
 def test_every_flag_of_the_table_exists():
+    from rl_coordconv.cli.arguments import flags_of
     from rl_coordconv.cli.train import TrainArguments
 
     flags = set(
         re.findall(r"`--([a-z-]+)", README.partition("## Training")[2].partition("A run is")[0])
     )
-    fields = {name.replace("_", "-") for name in TrainArguments.__dataclass_fields__}
-    assert flags == fields
+    assert flags == {flag.removeprefix("--") for flag in flags_of(TrainArguments)}
 
 
 def test_every_extractor_is_in_the_table_with_its_size():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import stable_baselines3
 import torch
 
@@ -10,6 +12,8 @@ from rl_coordconv.agents.fast.activations import RolloutActivations
 from rl_coordconv.agents.fast.losses import A2C_STATISTICS, a2c_loss
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
+from rl_coordconv.agents.presets import Preset
+from rl_coordconv.agents.spec import AlgorithmSpec
 
 MAX_CACHED_IMAGES = 256
 """Images whose activations are cached for the update, on a CPU: more would leave its own caches."""
@@ -68,3 +72,22 @@ class A2C(FastOnPolicyAlgorithm, stable_baselines3.A2C):
         for name, value in zip((*A2C_STATISTICS, "explained_variance"), values, strict=True):
             if name != "loss":  # SB3's A2C does not log the sum
                 self.logger.record(f"train/{name}", value)
+
+
+class A2CPreset(Preset):
+    """The hyperparameters of advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783)."""
+
+    algorithm: Literal["a2c"]
+
+    def sb3_kwargs(self) -> dict[str, Any]:
+        # SB3 chooses its own RMSprop over policy_kwargs unless told not to.
+        return super().sb3_kwargs() | {"use_rms_prop": False}
+
+
+SPEC = AlgorithmSpec(
+    name="a2c",
+    preset=A2CPreset,
+    cls=A2C,
+    stock=stable_baselines3.A2C,
+    losses=("policy_loss", "value_loss", "entropy_loss"),
+)

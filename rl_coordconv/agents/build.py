@@ -9,17 +9,16 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv.agents.a2c import A2C
+from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.agents.ppo import PPO
 from rl_coordconv.agents.precision import PrecisionRequest
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset
+from rl_coordconv.agents.presets import Preset
 from rl_coordconv.extractors import CoordConvCombinedExtractor, extractor_policy_kwargs
 from rl_coordconv.extractors.pairing import initialize_paired_
 
-ALGORITHMS: dict[str, type[A2C | PPO]] = {"a2c": A2C, "ppo": PPO}
-
 
 def build_agent(
-    preset: A2CPreset | PPOPreset,
+    preset: Preset,
     env: VecEnv,
     *,
     extractor: str = "coordconv",
@@ -52,7 +51,8 @@ def build_agent(
         InputError: an option that the extractor does not have.
     """
     policy, policy_kwargs = _policy(env.observation_space, extractor, extractor_kwargs or {})
-    model = ALGORITHMS[preset.algorithm](
+    cls: Any = ALGORITHMS[preset.algorithm].cls
+    model: A2C | PPO = cls(
         policy,
         env,
         policy_kwargs=policy_kwargs | preset.optimizer_policy_kwargs(),

@@ -8,17 +8,20 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv._util.sb3_internals import refuse_replacements
+from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.agents.portable import load_portable as load_policy
 
 __all__ = ["load", "load_policy"]
 
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"a2c": A2C, "dqn": DQN, "ppo": PPO}
+_STOCK: dict[str, type[BaseAlgorithm]] = dict(
+    sorted([("dqn", DQN), *((spec.name, spec.stock) for spec in ALGORITHMS.values())])
+)
 
 
 def load(
@@ -90,16 +93,16 @@ def _choose_algorithm(
     if isinstance(wanted, type):
         return wanted
     if wanted is not None:
-        if wanted not in ALGORITHMS:
-            raise unknown_name("algorithm", wanted, ALGORITHMS)
-        return ALGORITHMS[wanted]
+        if wanted not in _STOCK:
+            raise unknown_name("algorithm", wanted, _STOCK)
+        return _STOCK[wanted]
     found = _recognise_algorithm(saved)
     if found is None:
         raise InputError(
-            f"{file} was saved by an algorithm that is none of {', '.join(ALGORITHMS)}; pass its "
+            f"{file} was saved by an algorithm that is none of {', '.join(_STOCK)}; pass its "
             "class, for example algorithm=sb3_contrib.RecurrentPPO"
         )
-    return ALGORITHMS[found]
+    return _STOCK[found]
 
 
 def _recognise_algorithm(saved: dict[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -121,6 +122,59 @@ def read_portable(directory: str | Path, device: torch.device | str = "auto") ->
     return PortablePolicy(policy, num_timesteps)
 
 
+def read_checksum(directory: str | Path) -> str:
+    """Return the SHA-256 of the weights that `save_portable` wrote, which are checked against it.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    return hashlib.sha256(_read_weights(Path(directory))).hexdigest()
+
+
+def load_weights(policy: ActorCriticPolicy, directory: str | Path) -> None:
+    """Give a policy the weights of another one, whatever that was built of, if their shapes fit.
+
+    Args:
+        policy: changed in place.
+        directory: as `load_portable` takes it.
+
+    Raises:
+        InputError: a file is missing or damaged, or the weights do not fit: names them.
+    """
+    folder = Path(directory)
+    try:
+        tensors = load_tensors(_read_weights(folder))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / WEIGHTS} is damaged: {error}") from error
+    own = {name: tuple(tensor.shape) for name, tensor in _unique_tensors(policy).items()}
+    there = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    wrong = [
+        f"{name} is {there.get(name, 'missing')} there and {own.get(name, 'missing')} here"
+        for name in sorted(own.keys() | there.keys())
+        if own.get(name) != there.get(name)
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise InputError(
+            f"the weights in {folder} do not fit this policy: {'; '.join(wrong[:3])}{more}"
+        )
+    _fill(policy, tensors)
+
+
+def _read_weights(folder: Path) -> bytes:
+    weights = _read(folder / WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != _read_description(folder / DESCRIPTION).get("sha256"):
+        raise InputError(f"{folder / WEIGHTS} does not match the checksum in {DESCRIPTION}")
+    return weights
+
+
+def _fill(policy: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    shared = _names_by_tensor(policy)
+    complete = {name: tensors.pop(group[0]) for group in shared for name in group[:1]}
+    complete |= {name: complete[group[0]] for group in shared for name in group[1:]}
+    policy.load_state_dict(complete | tensors, strict=True)
+
+
 def _to_text(description: dict[str, Any]) -> str:
     try:
         return json.dumps(description, indent=2) + "\n"
@@ -131,11 +185,7 @@ def _to_text(description: dict[str, Any]) -> str:
 def _restore(path: Path, description: dict[str, Any], weights: bytes) -> ActorCriticPolicy:
     try:
         policy = _build(description)
-        tensors = load_tensors(weights)
-        shared = _names_by_tensor(policy)
-        complete = {name: tensors.pop(group[0]) for group in shared for name in group[:1]}
-        complete |= {name: complete[group[0]] for group in shared for name in group[1:]}
-        policy.load_state_dict(complete | tensors, strict=True)
+        _fill(policy, load_tensors(weights))
     except InputError:
         raise
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:

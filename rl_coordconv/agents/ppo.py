@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import stable_baselines3
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents.fast.losses import PPO_STATISTICS, ppo_loss
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
 from rl_coordconv.agents.on_policy import FastOnPolicyAlgorithm
+from rl_coordconv.agents.presets import MAX_EPOCHS, NonNegative, Preset
+from rl_coordconv.agents.schedules import PositiveSchedule, to_sb3_schedule
+from rl_coordconv.agents.spec import AlgorithmSpec
 
 _KL = PPO_STATISTICS.index("approx_kl")
 
@@ -102,3 +107,48 @@ class PPO(FastOnPolicyAlgorithm, stable_baselines3.PPO):
             self.logger.record(f"train/{name}", float(value))
         self.logger.record("train/explained_variance", float(explained_variance))
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+
+
+class PPOPreset(Preset):
+    """The hyperparameters of PPO (Schulman et al. 2017, arXiv 1707.06347)."""
+
+    algorithm: Literal["ppo"]
+    n_epochs: Annotated[int, Field(gt=0, le=MAX_EPOCHS)]
+    batch_size: Annotated[int, Field(gt=1)]
+    clip_range: PositiveSchedule
+    clip_range_vf: PositiveSchedule | None
+    target_kl: NonNegative | None
+
+    def sb3_kwargs(self) -> dict[str, Any]:
+        kwargs = super().sb3_kwargs() | {"clip_range": to_sb3_schedule(self.clip_range)}
+        if self.clip_range_vf is not None:
+            kwargs["clip_range_vf"] = to_sb3_schedule(self.clip_range_vf)
+        return kwargs
+
+    def check(self) -> None:
+        """Refuse a rollout that minibatches do not divide: SB3 would train on a truncated one."""
+        rollout = self.n_steps * self.n_envs
+        if rollout % self.batch_size:
+            raise InputError(
+                f"batch_size {self.batch_size} does not divide the rollout of n_steps x n_envs = "
+                f"{self.n_steps} x {self.n_envs} = {rollout} steps; choose another number of "
+                "environments or change n_steps or batch_size in the agent's preset"
+            )
+
+    def with_one_env(self) -> Self:
+        """Return the preset for a single environment; its rollout is one minibatch."""
+        return self.model_copy(update={"n_envs": 1, "n_steps": self.batch_size})
+
+    @property
+    def passes(self) -> int:
+        """How often an update goes over a rollout."""
+        return self.n_epochs
+
+
+SPEC = AlgorithmSpec(
+    name="ppo",
+    preset=PPOPreset,
+    cls=PPO,
+    stock=stable_baselines3.PPO,
+    losses=("loss", "policy_gradient_loss", "value_loss", "entropy_loss"),
+)

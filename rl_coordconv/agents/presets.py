@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from rl_coordconv._util.errors import InputError, shown, unknown_name
 from rl_coordconv._util.presets import preset_path
 from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
-from rl_coordconv.agents.schedules import PositiveSchedule, Schedule, to_sb3_schedule
+from rl_coordconv.agents.schedules import Schedule, to_sb3_schedule
 
 MAX_TIMESTEPS = 10**12
 """Agent steps of a training: 116 days at 100,000 steps a second."""
@@ -23,11 +34,12 @@ AboveZero = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0, lt=2**63)]
 
 
-class _Preset(BaseModel):
+class Preset(BaseModel):
     """What every on-policy agent has. Names are those of stable-baselines3 and the RL Zoo."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    algorithm: str
     n_envs: Positive
     """Parallel environments."""
     n_timesteps: Annotated[int, Field(gt=0, le=MAX_TIMESTEPS)]
@@ -55,6 +67,26 @@ class _Preset(BaseModel):
         kwargs = self.model_dump(exclude=left_out)
         return kwargs | {"learning_rate": to_sb3_schedule(self.learning_rate)}
 
+    def check(self) -> None:
+        """Refuse what no hyperparameter shows by itself.
+
+        Raises:
+            InputError: a rollout that this algorithm cannot train on as it is meant.
+        """
+        if self.normalize_advantage and self.n_steps * self.n_envs == 1:
+            raise InputError(
+                "normalize_advantage needs rollouts of more than one step, not n_steps x n_envs = 1"
+            )
+
+    def with_one_env(self) -> Self:
+        """Return the preset for a single environment, with which an agent can be built."""
+        return self.model_copy(update={"n_envs": 1})
+
+    @property
+    def passes(self) -> int:
+        """How often an update goes over a rollout."""
+        return 1
+
     def optimizer_policy_kwargs(self) -> dict[str, Any]:
         """Return the part of ``policy_kwargs`` that chooses the optimiser."""
         return {
@@ -63,39 +95,43 @@ class _Preset(BaseModel):
         }
 
 
-class A2CPreset(_Preset):
-    """The hyperparameters of advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783)."""
-
-    algorithm: Literal["a2c"]
-
-    def sb3_kwargs(self) -> dict[str, Any]:
-        # SB3 chooses its own RMSprop over policy_kwargs unless told not to.
-        return super().sb3_kwargs() | {"use_rms_prop": False}
+PRESET_TYPES: dict[str, type[Preset]] = {}
+"""The presets of all registered algorithms, by the algorithm's name."""
 
 
-class PPOPreset(_Preset):
-    """The hyperparameters of PPO (Schulman et al. 2017, arXiv 1707.06347)."""
-
-    algorithm: Literal["ppo"]
-    n_epochs: Annotated[int, Field(gt=0, le=MAX_EPOCHS)]
-    batch_size: Annotated[int, Field(gt=1)]
-    clip_range: PositiveSchedule
-    clip_range_vf: PositiveSchedule | None
-    target_kl: NonNegative | None
-
-    def sb3_kwargs(self) -> dict[str, Any]:
-        kwargs = super().sb3_kwargs() | {"clip_range": to_sb3_schedule(self.clip_range)}
-        if self.clip_range_vf is not None:
-            kwargs["clip_range_vf"] = to_sb3_schedule(self.clip_range_vf)
-        return kwargs
+def _read_preset(value: Any) -> Preset:
+    """Check a preset as its algorithm has it."""
+    if isinstance(value, Preset):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{shown(value)} is no mapping of hyperparameters")
+    if "algorithm" not in value:
+        raise _complaint("algorithm: missing", value)
+    name = value["algorithm"]
+    if not isinstance(name, str) or name not in PRESET_TYPES:
+        raise _complaint(str(unknown_name("algorithm", name, PRESET_TYPES)), name)
+    return PRESET_TYPES[name].model_validate(value)
 
 
-AgentPreset = Annotated[A2CPreset | PPOPreset, Field(discriminator="algorithm")]
-_ADAPTER: TypeAdapter[A2CPreset | PPOPreset] = TypeAdapter(AgentPreset)
-_KEYS = {**A2CPreset.model_fields, **PPOPreset.model_fields}
+def _complaint(reason: str, value: Any) -> ValidationError:
+    kind = PydanticCustomError("algorithm", "{reason}", {"reason": reason})
+    error: InitErrorDetails = {"type": kind, "loc": ("algorithm",), "input": value}
+    return ValidationError.from_exception_data("preset", [error])
 
 
-def load_agent_preset(name_or_path: str) -> A2CPreset | PPOPreset:
+AgentPreset = Annotated[Preset, PlainValidator(_read_preset), SerializeAsAny()]
+"""The preset of any registered algorithm, which its ``algorithm`` names."""
+_ADAPTER: TypeAdapter[Preset] = TypeAdapter(AgentPreset)
+
+
+def preset_keys() -> dict[str, Any]:
+    """Return the hyperparameters of all algorithms."""
+    return {
+        key: field for kind in PRESET_TYPES.values() for key, field in kind.model_fields.items()
+    }
+
+
+def load_agent_preset(name_or_path: str) -> Preset:
     """Read an agent preset.
 
     Args:
@@ -106,16 +142,14 @@ def load_agent_preset(name_or_path: str) -> A2CPreset | PPOPreset:
         InputError: the file is missing, or a key or value in it is not allowed.
     """
     path: Path = preset_path("agents", "agent", name_or_path)
-    return validate(_ADAPTER, read_yaml(path), where=str(path), keys=_KEYS)
+    return validate(_ADAPTER, read_yaml(path), where=str(path), keys=preset_keys())
 
 
-def change_preset(
-    preset: A2CPreset | PPOPreset, changes: Mapping[str, Any]
-) -> A2CPreset | PPOPreset:
+def change_preset(preset: Preset, changes: Mapping[str, Any]) -> Preset:
     """Return a preset with some of its values changed, checked as a file's are.
 
     Raises:
         InputError: a key or value that is not allowed.
     """
     values = preset.model_dump() | dict(changes)
-    return validate(_ADAPTER, values, where="the agent's preset", keys=_KEYS)
+    return validate(_ADAPTER, values, where="the agent's preset", keys=preset_keys())

@@ -2,7 +2,7 @@
 
 ``warmup_0.05_lin_1e-3`` is ours: Adam's first steps are as large as the learning rate whatever the
 gradient, and all of a unit's inputs are positive behind a ReLU; at 1e-3 the first rollouts left a
-sixth of the last layer's units alive (docs/preset-search.md).
+sixth of the last layer's units alive (docs/preset-search/README.md).
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ def parse_linear(text: str) -> Linear:
     if not warmup < 1:
         raise ValueError(f"{shown(text)} warms up over {warmup:g} of the training, not less than 1")
     return Linear(start, warmup)
+
+
+def is_linear(text: str) -> bool:
+    """Tell whether a hyperparameter's value is a schedule."""
+    return _LINEAR.fullmatch(text) is not None
 
 
 def _check_schedule(value: Any) -> float | str:

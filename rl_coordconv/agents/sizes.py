@@ -14,7 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset
+from rl_coordconv.agents.presets import Preset
 from rl_coordconv.extractors.registry import find_extractor, find_spec
 from rl_coordconv.extractors.spec import ForeignSpec
 from rl_coordconv.machine.hardware import memory_bytes
@@ -27,7 +27,7 @@ Shape = tuple[int, ...]
 
 
 def check_fits(
-    preset: A2CPreset | PPOPreset,
+    preset: Preset,
     extractor: str,
     extractor_kwargs: Mapping[str, Any],
     shape: Shape,
@@ -64,7 +64,7 @@ def _memory(device: torch.device) -> tuple[int | None, str]:
     return memory_bytes(), "of memory here"
 
 
-def _rollout(preset: A2CPreset | PPOPreset, shape: Shape) -> tuple[int, str]:
+def _rollout(preset: Preset, shape: Shape) -> tuple[int, str]:
     return preset.n_steps * preset.n_envs * prod(shape), (
         f"a rollout holds n_steps x n_envs images of {' x '.join(map(str, shape))} bytes: "
         f"{preset.n_steps:,} x {preset.n_envs:,} x {prod(shape):,}"

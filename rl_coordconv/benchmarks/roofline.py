@@ -12,7 +12,7 @@ from stable_baselines3.common.policies import ActorCriticCnnPolicy
 from torch.utils.flop_counter import FlopCounterMode
 
 from rl_coordconv.agents.fast.linear import linear
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset
+from rl_coordconv.agents.presets import Preset
 from rl_coordconv.envs import load_protocol, resolve_game
 from rl_coordconv.envs.emulator import make_emulator
 from rl_coordconv.extractors import extractor_policy_kwargs
@@ -67,7 +67,7 @@ def measure_peak(dtype: torch.dtype, device: torch.device) -> float:
     return best
 
 
-def count_flop(preset: A2CPreset | PPOPreset, extractor: str, n_actions: int) -> float:
+def count_flop(preset: Preset, extractor: str, n_actions: int) -> float:
     """Count an agent step's arithmetic: for its action, and once an epoch to learn from it."""
     space = gym.spaces.Box(0, 255, (4, 84, 84), np.uint8)
     policy = ActorCriticCnnPolicy(
@@ -84,5 +84,5 @@ def count_flop(preset: A2CPreset | PPOPreset, extractor: str, n_actions: int) ->
         values, log_probs, _ = policy.evaluate_actions(images, torch.zeros(_SAMPLES).long())
         (values.sum() + log_probs.sum()).backward()
     both = counter.get_total_flops() / _SAMPLES
-    epochs = preset.n_epochs if isinstance(preset, PPOPreset) else 1
+    epochs = preset.passes
     return forward + epochs * both

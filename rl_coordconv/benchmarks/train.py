@@ -17,7 +17,7 @@ from rich.table import Table
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents.instrument import PARTS
 from rl_coordconv.agents.precision import DTYPES, check_request
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset, change_preset, load_agent_preset
+from rl_coordconv.agents.presets import Preset, change_preset, load_agent_preset
 from rl_coordconv.agents.sizes import check_fits
 from rl_coordconv.benchmarks.checks import check_list, check_play, check_rounds
 from rl_coordconv.benchmarks.env import check_sb3_env
@@ -106,9 +106,7 @@ def main(config: TrainBenchmarkConfig) -> None:
     console.print(_share_table(candidates, results))
 
 
-def _candidates(
-    config: TrainBenchmarkConfig, preset: A2CPreset | PPOPreset, threads: int
-) -> Iterator[Candidate]:
+def _candidates(config: TrainBenchmarkConfig, preset: Preset, threads: int) -> Iterator[Candidate]:
     for extractor in config.extractors:
         extractor_policy_kwargs(extractor)
         if config.stock and extractor == config.extractors[0]:
@@ -121,7 +119,7 @@ def _candidates(
 
 
 def _limits(
-    config: TrainBenchmarkConfig, preset: A2CPreset | PPOPreset, threads: int
+    config: TrainBenchmarkConfig, preset: Preset, threads: int
 ) -> dict[tuple[str, str | None], float]:
     """Return the most steps per second that each extractor and precision allow."""
     emulator = measure_emulator(config.game, preset.n_envs, min(threads, preset.n_envs))

@@ -6,17 +6,16 @@ import resource
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
 
-import stable_baselines3
 import torch
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.instrument import Stopwatch, instrumented
 from rl_coordconv.agents.precision import PrecisionRequest
-from rl_coordconv.agents.presets import A2CPreset, PPOPreset
+from rl_coordconv.agents.presets import Preset
 from rl_coordconv.benchmarks.env import make_sb3_env
 from rl_coordconv.envs import find_env, load_protocol
 from rl_coordconv.envs.training import make_training_env
@@ -32,7 +31,7 @@ class Candidate:
     """What to train."""
 
     game: str
-    preset: A2CPreset | PPOPreset
+    preset: Preset
     extractor: str
     precision: PrecisionRequest | None
     """None trains stable-baselines3's own agent on its own environments."""
@@ -119,9 +118,8 @@ def _make_model(candidate: Candidate, env: VecEnv) -> OnPolicyAlgorithm:
         return build_agent(
             preset, env, extractor=extractor, seed=0, precision=precision, cuda_graphs=graphs
         )
-    stock: dict[str, Any] = {"a2c": stable_baselines3.A2C, "ppo": stable_baselines3.PPO}
     policy_kwargs = extractor_policy_kwargs(extractor) | preset.optimizer_policy_kwargs()
-    model: OnPolicyAlgorithm = stock[preset.algorithm](
+    model: OnPolicyAlgorithm = ALGORITHMS[preset.algorithm].stock(
         "CnnPolicy", env, policy_kwargs=policy_kwargs, seed=0, **preset.sb3_kwargs()
     )
     return model

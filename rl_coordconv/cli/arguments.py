@@ -70,7 +70,7 @@ def _check_words(argv: Sequence[str]) -> None:
 def _refuse_repetition(kind: type, argv: Sequence[str]) -> None:
     """The last of several would win without a word."""
     given = given_flags(argv)
-    for flag, is_repeatable in _flags(kind).items():
+    for flag, is_repeatable in flags_of(kind).items():
         if given[flag] > 1 and not is_repeatable:
             raise InputError(f"{flag} is given {given[flag]} times")
 
@@ -80,8 +80,8 @@ def _name(word: str) -> str:
     return "--" + flag.removeprefix("--").removeprefix("no-")
 
 
-def _flags(kind: type) -> dict[str, bool]:
-    """Return a command's flags, and of each whether it may be repeated."""
+def flags_of(kind: type) -> dict[str, bool]:
+    """Return a command's flags, in order, and of each whether it may be repeated."""
     flags = {}
     for field, hint in get_type_hints(kind, include_extras=True).items():
         marks: tuple[Any, ...] = getattr(hint, "__metadata__", ())
@@ -109,7 +109,7 @@ def _closest_choice(message: str) -> str:
 
 
 def _closest_flag(kind: type, argv: Sequence[str]) -> str:
-    flags = _flags(kind)
+    flags = flags_of(kind)
     for word in argv:
         if word.startswith("--") and _name(word) not in flags:
             nearest = closest(_name(word), flags, most=1)

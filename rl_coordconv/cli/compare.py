@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +34,12 @@ class CompareArguments:
     """Of the bootstrap."""
     resamples: int = 2000
     """Of the bootstrap."""
+    select_seeds: str | None = None
+    """Seeds (0-1, or 0,2) that each arm's hyperparameters are chosen on, where a sweep tried
+    several; the verdicts are then of the other seeds alone. Default: every setting for itself."""
+    bounds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ENV=LOW:HIGH ...")] = ()
+    """Scores that count as 0 and 1 where several environments are summed up, for those whose random
+    and human scores nobody has published, for example my_package:MyEnv-v0=0:20."""
     imports: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
@@ -49,6 +55,8 @@ def run(argv: list[str]) -> int:
     """Parse the flags, compare, write the report and print its headline."""
     arguments = parse(CompareArguments, argv, command="compare")
     from rl_coordconv._util.errors import InputError
+    from rl_coordconv.reports.bounds import parse_bounds
+    from rl_coordconv.reports.choosing import parse_seeds
     from rl_coordconv.reports.gather import gather, parse_imports
     from rl_coordconv.reports.outcomes import DEFAULT_BASELINE, Options
     from rl_coordconv.reports.render import write_report
@@ -59,7 +67,9 @@ def run(argv: list[str]) -> int:
         confidence=arguments.confidence,
         seed=arguments.seed,
         resamples=arguments.resamples,
+        select_seeds=parse_seeds(arguments.select_seeds) if arguments.select_seeds else (),
     )
+    options = replace(options, bounds=parse_bounds(arguments.bounds))
     imports = parse_imports(arguments.imports)
     if imports and not arguments.dirs and arguments.output is None:
         raise InputError("--output is needed where only imported runs are compared")
@@ -80,6 +90,8 @@ def run(argv: list[str]) -> int:
     )
     for tally in comparison.tallies:
         print(tally.sentence)
+    for choice in comparison.selection.choices if comparison.selection else ():
+        print(choice.sentence)
     for warning in comparison.warnings:
         print(f"note: {warning}")
     if comparison.left_out:

@@ -12,6 +12,7 @@ import tyro
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.environments import import_named, read_presentation
+from rl_coordconv.cli.options import parse_grid
 from rl_coordconv.cli.outputs import check_folder, open_console
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class SweepArguments:
     extractors: tuple[str, ...] | None = None
     """Default: cnn coordconv placebo. Each is an arm, with options of its own where it has any:
     "coordconv(with_r=true)", "my_package.nets:MyCNN(depth=3)"."""
+    grid: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="KEY=V1,V2 ...")] = None
+    """Hyperparameters over each agent's preset, by its keys; every combination of the values is
+    trained: learning_rate=lin_1e-4,lin_2.5e-4 n_steps=64,128."""
     seeds: int | None = None
     """How many; default: 5."""
     total_timesteps: int | None = None
@@ -70,8 +74,8 @@ class SweepArguments:
     """paired (default): for one seed all extractors begin with the same shared weights."""
     output: Path = Path("sweeps/sweep")
     """The sweep's directory."""
-    backend: Literal["local", "ray"] = "local"
-    """Processes of this machine, or a Ray cluster (needs rl-coordconv[ray])."""
+    backend: str = "local"
+    """local: processes of this machine; ray: a Ray cluster (needs rl-coordconv[ray])."""
     jobs: int | None = None
     """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
     retries: int = 3
@@ -115,7 +119,7 @@ def run(argv: list[str]) -> int:
 
 
 def _check_flags(arguments: SweepArguments) -> None:
-    for name in ("games", "agents", "extractors"):
+    for name in ("games", "agents", "extractors", "grid"):
         if getattr(arguments, name) == ():
             raise InputError(f"--{name} is given without any name")
     if arguments.retries < 0:
@@ -142,6 +146,8 @@ def _config(arguments: SweepArguments) -> SweepConfig:
     names = {field.name for field in fields(arguments)} & set(SweepConfig.model_fields)
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
+    if "grid" in given:
+        given["grid"] = parse_grid(given["grid"])
     # Each of them takes the others' place.
     for chosen in ("suite", "games", "env"):
         if chosen in given:
@@ -153,30 +159,10 @@ def _config(arguments: SweepArguments) -> SweepConfig:
 
 
 def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:
-    if arguments.backend == "ray":
-        from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
+    from rl_coordconv.sweeps.backends import find_backend
 
-        # What the cluster's machines have, they find out themselves; what Ray hides, it hides.
-        if config.device == "cuda" and arguments.gpus_per_run <= 0:
-            raise InputError(
-                f"device 'cuda' was asked for, but with --gpus-per-run {arguments.gpus_per_run:g} "
-                "Ray shows no GPU to a run (allowed: more than 0, for example 0.25)"
-            )
-        return RayLauncher(
-            arguments.ray_address,
-            cpus=arguments.cpus_per_run,
-            gpus=arguments.gpus_per_run,
-            jobs=arguments.jobs,
-        )
-    from rl_coordconv.sweeps.backends.local import LocalLauncher
-    from rl_coordconv.sweeps.resources import allocate
-    from rl_coordconv.training.resolve import check_machine
-    from rl_coordconv.training.setup import check_trainable
-
-    check_machine(config.device, config.precision)
-    for one in config.runs():
-        check_trainable(one)
-    return LocalLauncher(allocate(arguments.jobs, n_runs, config.device))
+    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    return find_backend(arguments.backend, values).launch(config, n_runs, values)
 
 
 def _show_plan(

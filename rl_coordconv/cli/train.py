@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from rl_coordconv._util.errors import InputError, shown
-from rl_coordconv.cli.arguments import given_flags, parse
+from rl_coordconv.cli.arguments import flags_of, given_flags, parse
 from rl_coordconv.cli.environments import read_presentation
-from rl_coordconv.cli.options import parse_options
+from rl_coordconv.cli.options import parse_options, parse_settings
 from rl_coordconv.cli.outputs import check_folder, open_console
 from rl_coordconv.machine.hardware import check_threads
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rl_coordconv.runs import RunConfig
+    from rl_coordconv.runs import RunConfig, RunDirectory
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,15 @@ class TrainArguments:
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
     """ppo or a2c, or a path to your own preset (YAML)."""
+    from_run: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN_DIR")] = None
+    """Begin with the weights that another run has saved, instead of random ones; the optimiser and
+    the steps begin anew."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
+    """Hyperparameters over the preset's, by its keys: learning_rate=lin_1e-4 n_steps=64
+    optimizer_kwargs.eps=1e-5."""
     total_timesteps: int | None = None
-    """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames)."""
+    """Agent steps over all environments; default: the preset's 10_000_000 (40 million frames).
+    With --resume, more than the run has: it goes on for longer, on record."""
     n_envs: int | None = None
     """Parallel environments; default: the preset's."""
     seed: int = 0
@@ -67,6 +74,11 @@ class TrainArguments:
     """Where the network runs."""
     eval_episodes: int = 10
     """Episodes played at the end; 0 plays none."""
+    eval_freq: int = 0
+    """Agent steps between evaluations during training, which leave evaluations.npz and
+    best_model.zip as the RL Zoo's do and change nothing of the training; 0 for none."""
+    eval_freq_episodes: int = 5
+    """Episodes of each of these."""
     threads: int | None = None
     """Threads of torch and of the emulator; default: the cores this process may use."""
     profile: bool = False
@@ -81,10 +93,10 @@ _OF_THIS_PROCESS = ("threads", "profile")
 """Flags that a run does not remember, and that --resume may change."""
 _NOT_OF_A_RUN = (
     "logdir", "resume", "game", "env", "env_kwargs", "env_file", "trust", "extractor",
-    "extractor_kwargs", *_OF_THIS_PROCESS,
+    "extractor_kwargs", "set", "from_run", *_OF_THIS_PROCESS,
 )  # fmt: skip
 """Flags that are worked on before a run's configuration is resolved."""
-_WITH_RESUME = ("resume", "precision", "trust", *_OF_THIS_PROCESS)
+_WITH_RESUME = ("resume", "precision", "total_timesteps", "trust", *_OF_THIS_PROCESS)
 
 
 def run(argv: list[str]) -> int:
@@ -96,6 +108,8 @@ def run(argv: list[str]) -> int:
 
     console = open_console()
     directory = _run_directory(arguments, argv, console)
+    for sentence in _extend(arguments, directory):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     console.print(describe_start(directory))
     code = train(
         directory,
@@ -111,6 +125,11 @@ def run(argv: list[str]) -> int:
 
 def _run_directory(arguments: TrainArguments, argv: list[str], console: Console) -> Any:
     from rl_coordconv.runs import RunDirectory
+    from rl_coordconv.training.initial import (
+        check_initial_policy,
+        initial_policy,
+        keep_initial_policy,
+    )
     from rl_coordconv.training.resolve import check_machine, resolve_run
     from rl_coordconv.training.setup import check_trainable
     from rl_coordconv.training.trust import import_named_code
@@ -134,15 +153,32 @@ def _run_directory(arguments: TrainArguments, argv: list[str], console: Console)
         env=presentation,
         extractor=extractor,
         extractor_kwargs=options,
+        settings=parse_settings(arguments.set),
+        initial_policy=initial_policy(arguments.from_run) if arguments.from_run else None,
         **values,
     )
     if not (arguments.logdir / config.name).exists():
         check_machine(config.device, config.precision)
+        if arguments.from_run is not None:
+            check_initial_policy(config, arguments.from_run)
     check_trainable(config)
     check_folder("--logdir", arguments.logdir)
     if presentation is not None:
         _tell_environment(config, console)
-    return RunDirectory.create(config, arguments.logdir)
+    directory = RunDirectory.create(config, arguments.logdir)
+    if arguments.from_run is not None:
+        keep_initial_policy(directory, arguments.from_run)
+    if (kept := directory.config().evaluation) != config.evaluation:
+        console.print(f"note: the run keeps how it is evaluated: {kept}", soft_wrap=True)
+    return directory
+
+
+def _extend(arguments: TrainArguments, run: RunDirectory) -> list[str]:
+    """Give a run that goes on a larger total, where one is asked for."""
+    from rl_coordconv.training.extending import extend
+
+    total = arguments.total_timesteps
+    return [] if arguments.resume is None or total is None else extend(run, total)
 
 
 def _tell_environment(config: RunConfig, console: Console) -> None:
@@ -191,8 +227,7 @@ def _changed_precision(arguments: TrainArguments) -> Literal["fp32", "bf16"] | N
 
 def _refuse_other_flags(arguments: TrainArguments, argv: list[str]) -> None:
     given = given_flags(argv)
-    for field in fields(arguments):
-        flag = f"--{field.name.replace('_', '-')}"
+    for field, flag in zip(fields(arguments), flags_of(TrainArguments), strict=True):
         if field.name not in _WITH_RESUME and flag in given:
             raise InputError(
                 f"{flag} {shown(getattr(arguments, field.name))} cannot be changed with --resume: "

@@ -10,10 +10,10 @@ import numpy as np
 
 from rl_coordconv import statistics
 from rl_coordconv._util.errors import closest
-from rl_coordconv.envs import reference_scores
 from rl_coordconv.extractors.arms import control_of, extractor_of, is_control
 from rl_coordconv.reports import formats
-from rl_coordconv.reports.differing import changed_formats, differing_settings
+from rl_coordconv.reports.choosing import Selection, choose
+from rl_coordconv.reports.differing import changed_formats, differing_settings, extended_runs
 from rl_coordconv.reports.diverged import divergences
 from rl_coordconv.reports.outcomes import (
     Against,
@@ -49,24 +49,29 @@ def compare(
         options: how.
         unreadable: what could not be read, to be named.
         planned: the runs that a sweep asks for, so that missing ones are named.
+
+    Raises:
+        InputError: seeds to choose hyperparameters on that are not there, or that are all.
     """
-    cells, left_out = select(runs, planned)
+    selection = choose(runs, options.select_seeds) if options.select_seeds else None
+    cells, left_out = select(selection.judged if selection else runs, planned, every=runs)
     left_out += [LeftOut(str(one.path), "unreadable", "-", one.reason) for one in unreadable]
     games = _adjusted([_compare_game(cell, options) for cell in cells])
     # An imported run says no more of its algorithm than its agent's name.
     algorithms = {
         run.agent: run.settings.get("preset.algorithm", run.agent)
         for cell in cells
-        for run in cell.runs
+        for run in cell.every
     }
     return Comparison(
         options=options,
         games=tuple(games),
         tallies=tuple(_tallies(games, options, algorithms)),
         left_out=tuple(left_out),
-        warnings=tuple(_warnings(games, cells, options)),
+        warnings=tuple(_warnings(games, cells, options, selection)),
         runs=tuple(runs),
         divergences=tuple(divergences(cells, options.baseline)),
+        selection=selection,
     )
 
 
@@ -86,7 +91,7 @@ def curve(run: Run) -> tuple[Floats, Floats]:
 
 
 def _compare_game(cell: Cell, options: Options) -> GameResult:
-    reference = reference_scores().get(cell.game)
+    reference = options.reference(cell.game)
     random = reference.random if reference else None
     base = np.array([run.score(cell.budget) for run in cell.of(options.baseline)])
     margin = threshold = None
@@ -249,7 +254,8 @@ def _tallies(
         return agent, other != options.baseline, is_control(arm), arm
 
     return [
-        Tally(*key, counts[key], algorithm=algorithms[key[0]]) for key in sorted(counts, key=order)
+        Tally(*key, counts[key], algorithm=algorithms.get(key[0], key[0]))
+        for key in sorted(counts, key=order)
     ]
 
 
@@ -287,8 +293,13 @@ def _notes(cell: Cell, options: Options) -> list[str]:
     return notes
 
 
-def _warnings(games: Sequence[GameResult], cells: Sequence[Cell], options: Options) -> list[str]:
-    warnings = []
+def _warnings(
+    games: Sequence[GameResult],
+    cells: Sequence[Cell],
+    options: Options,
+    selection: Selection | None,
+) -> list[str]:
+    warnings = list(selection.warnings) if selection else []
     if not any(cell.runs for cell in cells):
         warnings.append("No run is finished yet: there is nothing to judge, only to name.")
     arms = sorted({arm for cell in cells for arm in cell.arms})
@@ -300,7 +311,8 @@ def _warnings(games: Sequence[GameResult], cells: Sequence[Cell], options: Optio
             f"{', '.join(arms) or 'none'}){hint}: every verdict is undecided."
         )
     warnings += [one.sentence for one in divergences(cells, options.baseline) if one.diverged]
-    warnings += differing_settings(cells) + changed_formats(cells)
+    warnings += differing_settings(cells, selection.keys if selection else ())
+    warnings += changed_formats(cells) + extended_runs(cells)
     damaged = [run for cell in cells for run in cell.every if run.damaged]
     warnings += [
         f"{run.label}: {run.damaged} damaged {'line' if run.damaged == 1 else 'lines'} of its "

@@ -65,7 +65,7 @@ def gather(
         unreadable += broken
     if not (runs or unreadable or planned):
         raise nothing_found(directories)
-    arms = {run.arm for run in runs} | {arm for _, _, arm, _ in planned}
+    arms = {run.arm for run in runs} | {one.arm for one in planned}
     if baseline_must_exist and options.baseline not in arms:
         raise unknown_name("baseline", options.baseline, arms)
     return compare(runs, options, unreadable=unreadable, planned=planned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rl_coordconv.reports import formats
 from rl_coordconv.reports.comparison import WARM_UP
 from rl_coordconv.reports.curves import WINDOW
 from rl_coordconv.reports.outcomes import Comparison
@@ -44,6 +45,18 @@ def method(comparison: Comparison) -> list[str]:
         "The placebo has as many parameters as coordconv and no position in them: what it gains "
         "too, coordinates did not bring.",
     ]
+    if options.bounds:
+        chosen = ", ".join(
+            f"{game} from {one.random:g} to {one.human:g}" for game, one in options.bounds.items()
+        )
+        rules.append(f"Bounds that were chosen for 0 and 1, in the place of such scores: {chosen}.")
+    if comparison.selection:
+        rules.append(
+            f"Hyperparameters: each arm's are those with the highest mean score on the seeds "
+            f"{formats.seeds(options.select_seeds)}, game by game; only settings with a finished "
+            "run on each of these seeds can be chosen. These seeds are in no score, curve or "
+            "verdict here."
+        )
     if not comparison.divergences:
         rules.append("No run here is on record as having diverged (NaN or infinite losses).")
     if any(run.state == IMPORTED for run in comparison.runs):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv.envs import ReferenceScores, reference_scores
 from rl_coordconv.extractors.arms import published_tally
+from rl_coordconv.reports.choosing import Selection
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell, LeftOut
 from rl_coordconv.statistics import Interval, Verdict
@@ -28,6 +31,10 @@ class Options:
         confidence: of every interval.
         seed: of the bootstrap.
         resamples: of the bootstrap.
+        select_seeds: seeds that each arm's hyperparameters are chosen on, and that are in no
+            verdict; empty where every setting is compared for itself.
+        bounds: scores that stand for 0 and 1 where several games are summed up, by the game's
+            name; they take the place of a random agent's and a human's.
     """
 
     baseline: str = DEFAULT_BASELINE
@@ -35,6 +42,8 @@ class Options:
     confidence: float = 0.95
     seed: int = 0
     resamples: int = 2000
+    select_seeds: tuple[int, ...] = ()
+    bounds: Mapping[str, ReferenceScores] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.margin <= MAX_MARGIN:
@@ -48,6 +57,10 @@ class Options:
             )
         if not 0 <= self.seed <= MAX_BOOTSTRAP_SEED:
             raise InputError(f"seed {shown(self.seed)} is not at least 0 and below 2**64")
+
+    def reference(self, game: str) -> ReferenceScores | None:
+        """Return the scores that stand for 0 and 1 on a game; None where there are none."""
+        return self.bounds.get(game) or reference_scores().get(game)
 
     def rng(self) -> np.random.Generator:
         """Return a fresh generator, so that no interval depends on those computed before it."""
@@ -239,6 +252,8 @@ class Comparison:
     runs: tuple[Run, ...]
     divergences: tuple[Divergence, ...] = ()
     """Of every arm, where any run diverged."""
+    selection: Selection | None = None
+    """Which hyperparameters were chosen, where they were to be."""
 
     @property
     def agents(self) -> list[str]:

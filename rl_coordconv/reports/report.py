@@ -88,6 +88,7 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
     arms = {arm.arm for game in comparison.games for arm in game.arms}
     sections = [
         _overview(comparison),
+        _choices(comparison),
         *(_suite(suite, painter) for suite in suites(comparison)),
         *(_games(comparison, agent, painter) for agent in comparison.agents),
         _weights(comparison, painter),
@@ -123,6 +124,23 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
 def _overview(comparison: Comparison) -> Section | None:
     found = tuple(tables.overview(comparison, agent) for agent in comparison.agents)
     return Section("overview", "Game by game", tables=found) if comparison.tallies else None
+
+
+def _choices(comparison: Comparison) -> Section | None:
+    selection = comparison.selection
+    if selection is None:
+        return None
+    chosen_on = formats.seeds(selection.seeds)
+    text = (
+        f"For every game, agent and arm the setting with the highest mean score on the seeds "
+        f"{chosen_on} was taken, and is judged on the other seeds alone. A score there is as "
+        "everywhere in this report, within the fewest agent steps that a finished run of that game "
+        "and agent has reached with any setting.",
+    )
+    return Section(
+        "choices", "Which hyperparameters were chosen", text=text,
+        tables=(tables.choices(selection),),
+    )  # fmt: skip
 
 
 def _suite(suite: SuiteResult, painter: Painter) -> Section:

@@ -59,6 +59,7 @@ class Run:
         settings: what was chosen and what it ran on, for finding what differs between arms.
         precisions: of its steps, ``bf16`` or ``bf16, from step 9 on fp32``; empty
             where they are not recorded.
+        extended: the totals that a run was given after it had begun, in words; empty where none.
         weights: of each CoordConv layer, (steps, ratio of coordinate to image weights).
         identity: the configuration's hash; runs that share it are the same run.
     """
@@ -85,6 +86,7 @@ class Run:
     parameters: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     precisions: str = ""
+    extended: str = ""
     weights: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
     identity: str = ""
 
@@ -220,6 +222,7 @@ def load_run(directory: RunDirectory) -> Run:
         parameters=_count_parameters(directory.path / "policy.safetensors"),
         settings=_settings(config, environment),
         precisions=describe_history(precision_history(environment, directory.environment_file)),
+        extended=_extended(config),
         weights=_weights(directory.metrics_file),
         identity=config.hash,
     )
@@ -247,12 +250,25 @@ def _count_parameters(path: Path) -> int | None:
 def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, str]:
     """Collect what should be equal between runs that are compared."""
     chosen = config.model_dump(mode="json", include={"preset", "protocol", "initialization"})
+    # An extended run is, until it was, the run that was asked for first; it is told of elsewhere.
+    chosen["preset"]["n_timesteps"] = config.first_total
+    initial = config.initial_policy
+    chosen["initial_policy"] = f"{initial.run} ({initial.sha256[:8]})" if initial else "random"
     settings = _flatten(chosen)
     told = ("precision_reason", "precision_history")
     ran = {key: value for key, value in environment.items() if key not in told}
     if "precision" not in ran:
         ran["precision"] = config.precision
     return settings | _flatten(ran)
+
+
+def _extended(config: RunConfig) -> str:
+    if not config.extensions:
+        return ""
+    totals = [one.from_total for one in config.extensions[1:]] + [config.total_timesteps]
+    steps = [one.at_step for one in config.extensions]
+    then = [f"at step {at:,} to {total:,}" for at, total in zip(steps, totals, strict=True)]
+    return f"from {config.first_total:,} agent steps {', '.join(then)}"
 
 
 def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

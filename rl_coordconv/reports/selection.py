@@ -55,12 +55,15 @@ class Cell:
         return tuple(run for run in self.runs if run.arm == arm)
 
 
-def select(runs: Sequence[Run], planned: Iterable[Planned]) -> tuple[list[Cell], list[LeftOut]]:
+def select(
+    runs: Sequence[Run], planned: Iterable[Planned], every: Sequence[Run] | None = None
+) -> tuple[list[Cell], list[LeftOut]]:
     """Sort runs into cells.
 
     Args:
-        runs: all that were read.
+        runs: those that are to be compared.
         planned: the runs that a sweep asks for.
+        every: all that were read; None where these are all.
 
     Returns:
         The cells by agent and game, and the runs that do not count.
@@ -69,25 +72,18 @@ def select(runs: Sequence[Run], planned: Iterable[Planned]) -> tuple[list[Cell],
     kept, left_out = _without_repetition(named)
     left_out += [_unfinished(run) for run in kept if not run.usable]
     planned = list(planned)
-    there = {(run.game, run.agent, run.arm, run.seed) for run in runs}
-    left_out += [
-        LeftOut(
-            f"{game}, {agent}, {arm}, seed {seed}", "missing", "0 steps", "planned, but not there"
-        )
-        for game, agent, arm, seed in planned
-        if (game, agent, arm, seed) not in there
-    ]
+    left_out += missing(runs if every is None else every, planned)
     # A plan does not tell to which of an agent's variants a run belongs.
     divided = {old.agent for old, new in zip(runs, named, strict=True) if old.agent != new.agent}
-    planned = [run for run in planned if run[1] not in divided]
+    planned = [one for one in planned if one.agent not in divided]
     keys = sorted(
-        {(run.agent, run.game) for run in kept} | {(agent, game) for game, agent, _, _ in planned}
+        {(run.agent, run.game) for run in kept} | {(one.agent, one.game) for one in planned}
     )
     cells = []
     for agent, game in keys:
         here = [run for run in kept if (run.agent, run.game) == (agent, game)]
         arms = {run.arm for run in here} | {
-            arm for g, a, arm, _ in planned if (a, g) == (agent, game)
+            one.arm for one in planned if (one.agent, one.game) == (agent, game)
         }
         cells.append(_cell(game, agent, here, sorted(arms)))
     left_out += [
@@ -97,6 +93,18 @@ def select(runs: Sequence[Run], planned: Iterable[Planned]) -> tuple[list[Cell],
         if run.usable
     ]
     return cells, left_out
+
+
+def missing(runs: Sequence[Run], planned: Iterable[Planned]) -> list[LeftOut]:
+    """Name the runs that a sweep asks for and that are not there."""
+    there: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        there.setdefault((run.game, run.agent, run.arm, run.seed), []).append(run)
+    return [
+        LeftOut(one.label, "missing", "0 steps", "planned, but not there")
+        for one in planned
+        if not any(one.is_met_by(run) for run in there.get(one[:4], ()))
+    ]
 
 
 def _cell(game: str, agent: str, runs: list[Run], arms: list[str]) -> Cell:
@@ -137,7 +145,13 @@ def _unfinished(run: Run) -> LeftOut:
         RunState.DONE: "no training game ended",
         IMPORTED: "no training game ended",
     }.get(run.state, "not finished")
-    return LeftOut(run.label, run.state, _progress(run), f"{_divergence(run)}{reason}")
+    return LeftOut(
+        run.label, run.state, _progress(run), f"{_extension(run)}{_divergence(run)}{reason}"
+    )
+
+
+def _extension(run: Run) -> str:
+    return f"extended {run.extended}: " if run.extended else ""
 
 
 def _divergence(run: Run) -> str:

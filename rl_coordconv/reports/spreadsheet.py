@@ -7,8 +7,8 @@ import io
 
 import numpy as np
 
-from rl_coordconv.envs import reference_scores
-from rl_coordconv.reports.outcomes import Comparison
+from rl_coordconv.reports.choosing import Selection
+from rl_coordconv.reports.outcomes import Comparison, Options
 from rl_coordconv.reports.results import Run
 from rl_coordconv.reports.selection import Cell
 
@@ -16,11 +16,14 @@ COLUMNS = (
     "game", "agent", "arm", "seed", "state", "counted", "score", "budget", "games", "evaluation",
     "evaluation_games", "human_normalized", "num_timesteps", "total_timesteps",
     "training_seconds", "parameters", "protocol", "precision", "divergences", "divergence_retries",
-    "error", "path",
+    "extended", "setting", "settings", "use", "error", "path",
 )  # fmt: skip
 """``score``: mean raw return of the last 100 training games within ``budget`` agent steps; empty
 where the run does not count. ``games``: training games that ended within it. ``divergences``:
-attempts that ended so; ``divergence_retries``: attempts that began after one."""
+attempts that ended so; ``divergence_retries``: attempts that began after one. ``extended``: the
+totals that a run was given after it had begun. Where hyperparameters were chosen: ``setting``, the
+run's; ``settings``, how many its arm had; ``use``: ``chosen by``, ``compared for the choice``,
+``judged`` or ``not chosen``."""
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -30,7 +33,9 @@ def to_csv(comparison: Comparison) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for run in sorted(comparison.runs, key=_order):
-        writer.writerow(_row(run, cells.get(run.path)))
+        writer.writerow(
+            _row(run, cells.get(run.path), comparison.options) | _choice(run, comparison.selection)
+        )
     return text.getvalue()
 
 
@@ -38,9 +43,19 @@ def _order(run: Run) -> tuple[str, str, str, int, str]:
     return run.game, run.agent, run.arm, run.seed, str(run.path)
 
 
-def _row(run: Run, cell: Cell | None) -> dict[str, object]:
+def _choice(run: Run, selection: Selection | None) -> dict[str, object]:
+    if selection is None:
+        return {}
+    return {
+        "setting": selection.labels[run.path],
+        "settings": selection.counts[run.path],
+        "use": selection.use(run),
+    }
+
+
+def _row(run: Run, cell: Cell | None, options: Options) -> dict[str, object]:
     score = run.score(cell.budget) if cell else None
-    scale = reference_scores().get(run.game)
+    scale = options.reference(run.game)
     normalized = scale.human_normalized(score) if scale and score is not None else None
     return {
         "game": run.game,
@@ -63,6 +78,7 @@ def _row(run: Run, cell: Cell | None) -> dict[str, object]:
         "precision": run.settings.get("precision"),
         "divergences": run.divergences,
         "divergence_retries": run.divergence_retries,
+        "extended": run.extended,
         "error": run.error,
         "path": str(run.path),
     }

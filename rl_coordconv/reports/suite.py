@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rl_coordconv import statistics
-from rl_coordconv.envs import median_regressions, reference_scores
+from rl_coordconv.envs import median_regressions
 from rl_coordconv.reports.comparison import comparisons_of, curve, without_ends
 from rl_coordconv.reports.outcomes import ArmOnGame, Comparison, GameResult, Options
 from rl_coordconv.reports.results import Floats
@@ -178,13 +178,14 @@ def _of(game: GameResult, name: str) -> ArmOnGame:
     return next(arm for arm in game.arms if arm.arm == name)
 
 
-def _normalised(game: GameResult, values: Sequence[float] | Floats) -> Floats:
-    scores = reference_scores()[game.cell.game]
+def _normalised(game: GameResult, values: Sequence[float] | Floats, options: Options) -> Floats:
+    scores = options.reference(game.cell.game)
+    assert scores is not None  # games without any are left out
     return (np.asarray(values, np.float64) - scores.random) / (scores.human - scores.random)
 
 
 def _row(games: list[GameResult], name: str, names: list[str], options: Options) -> SuiteRow:
-    scores = [_normalised(game, _of(game, name).scores) for game in games]
+    scores = [_normalised(game, _of(game, name).scores, options) for game in games]
     settings: dict[str, Any] = {
         "resamples": options.resamples,
         "confidence": options.confidence,
@@ -208,7 +209,7 @@ def _row(games: list[GameResult], name: str, names: list[str], options: Options)
     others = comparisons_of(name, names, options.baseline)
     differences = [_difference(games, name, other, options) for other in others if other in names]
     everyone = np.concatenate(
-        [_normalised(game, _of(game, other).scores) for game in games for other in names]
+        [_normalised(game, _of(game, other).scores, options) for game in games for other in names]
     )
     low, high = min(0.0, everyone.min()), max(everyone.max(), 0.1)
     thresholds = np.linspace(low, high + 0.02 * (high - low), PROFILE_POINTS)
@@ -245,8 +246,8 @@ def _difference(
         mine, theirs = (_by_seed(_of(game, arm)) for arm in (name, other))
         seeds = sorted(mine.keys() & theirs.keys())
         if seeds:
-            first.append(_normalised(game, [mine[seed] for seed in seeds]))
-            second.append(_normalised(game, [theirs[seed] for seed in seeds]))
+            first.append(_normalised(game, [mine[seed] for seed in seeds], options))
+            second.append(_normalised(game, [theirs[seed] for seed in seeds], options))
     if not first:
         return None
     settings: dict[str, Any] = {
@@ -282,7 +283,7 @@ def _efficiency(games: list[GameResult], name: str, options: Options) -> Band:
     for game in games:
         grid = parts * game.cell.budget
         rows = [statistics.on_grid(*curve(run), grid) for run in _of(game, name).runs]
-        curves.append(_normalised(game, np.array(rows)))
+        curves.append(_normalised(game, np.array(rows), options))
     interval = partial(
         statistics.stratified_interval,
         aggregate=statistics.AGGREGATES["IQM"],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rl_coordconv.reports import formats
+from rl_coordconv.reports.choosing import Selection
 from rl_coordconv.reports.formats import NONE
 from rl_coordconv.reports.outcomes import Against, Comparison, Divergence, GameResult
 from rl_coordconv.reports.selection import LeftOut
@@ -177,6 +178,23 @@ def divergences(rows: Sequence[Divergence]) -> Table:
         for one in rows
     )  # fmt: skip
     return Table("Runs that diverged, by arm", header, cells, 2)
+
+
+def choices(selection: Selection) -> Table:
+    """Tell which hyperparameters each arm was judged with, and how many it had to choose from."""
+    header = ("game", "agent", "arm", "setting", "chosen of", "mean score where it was chosen")
+    rows = tuple(
+        (
+            one.game,
+            one.agent,
+            one.arm,
+            one.setting or "none could be chosen",
+            str(one.settings),
+            formats.number(one.score),
+        )
+        for one in selection.choices
+    )
+    return Table("Hyperparameters that each arm is judged with", header, rows, 4)
 
 
 def left_out(runs: Sequence[LeftOut]) -> Table:

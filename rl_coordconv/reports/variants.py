@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rl_coordconv.reports.results import Run
 
-CHOICES = ("preset.", "protocol.", "initialization", "precision")
+CHOICES = ("preset.", "protocol.", "initialization", "initial_policy", "precision")
 """How the settings begin that were chosen for a run, rather than found on its machine."""
 
 

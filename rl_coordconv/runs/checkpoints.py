@@ -111,6 +111,12 @@ def has_checkpoint(directory: Path) -> bool:
     return bool(_newest_first(directory))
 
 
+def newest_step(directory: Path) -> int | None:
+    """Return the agent step of the newest checkpoint, whole or not; None where there is none."""
+    found = _newest_first(directory)
+    return _order(found[0])[0] if found else None
+
+
 class _Manifest(BaseModel):
     """What ``checkpoint.json`` holds."""
 

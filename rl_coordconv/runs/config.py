@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
 from rl_coordconv._util.validation import read_yaml, validate
-from rl_coordconv.agents.presets import A2CPreset, AgentPreset, PPOPreset
+from rl_coordconv.agents.presets import MAX_TIMESTEPS, AgentPreset, Preset
 from rl_coordconv.envs import EnvSpec, Presentation, Protocol, find_env
 from rl_coordconv.extractors.registry import from_format_1
 
@@ -40,13 +40,40 @@ def network_of(
 
 
 class EvaluationConfig(BaseModel):
-    """How the finished agent is evaluated: always on full episodes (to game over), raw scores."""
+    """How the agent is evaluated, when it is finished and perhaps on the way: always on full
+    episodes (to game over), raw scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     episodes: Annotated[int, Field(ge=0, le=MAX_EPISODES)] = 10
     deterministic: bool = False
     """Sample actions, as RL Zoo does on Atari; a deterministic agent can stall for half an hour."""
+    freq: Annotated[int, Field(ge=0, le=MAX_TIMESTEPS)] = 0
+    """Agent steps between two evaluations during training; 0 for none."""
+    freq_episodes: Annotated[int, Field(ge=1, le=MAX_EPISODES)] = 5
+    """Episodes of each of these."""
+
+
+class Extension(BaseModel):
+    """A larger total of agent steps that a run was given after it had begun."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    from_total: Annotated[int, Field(ge=1)]
+    """Agent steps that were asked for before."""
+    at_step: Annotated[int, Field(ge=0)]
+    """Agent steps that it had, and went on from; until here schedules fell over the old total."""
+
+
+class InitialPolicy(BaseModel):
+    """The weights that a run began with, where they are another run's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    run: str
+    """The name of the other run."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """Of the other run's ``policy.safetensors``."""
 
 
 class RunConfig(BaseModel):
@@ -73,7 +100,11 @@ class RunConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     initialization: Literal["sb3", "paired"] = "sb3"
     """sb3: as stable-baselines3 draws weights; paired: equal between extractors for one seed."""
+    initial_policy: InitialPolicy | None = None
+    """Weights to begin with; None begins with random ones."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    extensions: list[Extension] = []
+    """The totals that it had before the preset's ``n_timesteps``, the first one first."""
 
     @property
     def network(self) -> tuple[str, dict[str, Any]]:
@@ -96,15 +127,24 @@ class RunConfig(BaseModel):
         return self.preset.n_timesteps
 
     @property
+    def first_total(self) -> int:
+        """Agent steps that the run was begun for."""
+        return self.extensions[0].from_total if self.extensions else self.total_timesteps
+
+    @property
     def hash(self) -> str:
         """Eight hexadecimal digits over all that decides the trained weights.
 
         Where it is trained (``device``) and how it is evaluated afterwards (``evaluation``) do not
-        count, so that asking for more evaluation episodes does not ask for another training.
+        count, so that asking for more evaluation episodes does not ask for another training; nor
+        does it when a run is extended.
         """
-        identity = self.model_dump(mode="json", exclude={"device", "evaluation"})
+        identity = self.model_dump(mode="json", exclude={"device", "evaluation", "extensions"})
+        identity["preset"]["n_timesteps"] = self.first_total
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
+        if self.initial_policy is None:
+            del identity["initial_policy"]  # as above
         if self.env is None:
             del identity["env"]  # as above
         if network_of(1, self.extractor, self.extractor_kwargs) == self.network:
@@ -120,7 +160,11 @@ class RunConfig(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""
-        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+        data = self.model_dump(mode="json")
+        for name in ("extensions", "initial_policy"):
+            if not data[name]:
+                del data[name]
+        write_text(path, yaml.safe_dump(data, sort_keys=False))
 
     @classmethod
     def load(cls, path: Path) -> RunConfig:
@@ -148,7 +192,7 @@ class RunConfig(BaseModel):
 _ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(RunConfig)
 
 
-def check_rollout(preset: A2CPreset | PPOPreset) -> None:
+def check_rollout(preset: Preset) -> None:
     """Refuse environments and rollouts that cannot be trained on as they are meant.
 
     Raises:
@@ -160,20 +204,4 @@ def check_rollout(preset: A2CPreset | PPOPreset) -> None:
             f"n_envs {preset.n_envs} is not at most {MAX_ENVS}: so many environments of a run have "
             "seeds that no other run uses"
         )
-    if isinstance(preset, PPOPreset):
-        _check_minibatches(preset)
-    elif preset.normalize_advantage and preset.n_steps * preset.n_envs == 1:
-        raise InputError(
-            "normalize_advantage needs rollouts of more than one step, not n_steps x n_envs = 1"
-        )
-
-
-def _check_minibatches(preset: PPOPreset) -> None:
-    """Refuse a rollout that minibatches do not divide: SB3 would train on a truncated one."""
-    rollout = preset.n_steps * preset.n_envs
-    if rollout % preset.batch_size:
-        raise InputError(
-            f"batch_size {preset.batch_size} does not divide the rollout of n_steps x n_envs = "
-            f"{preset.n_steps} x {preset.n_envs} = {rollout} steps; choose another number of "
-            "environments or change n_steps or batch_size in the agent's preset"
-        )
+    preset.check()

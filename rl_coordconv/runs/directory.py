@@ -36,6 +36,8 @@ class RunDirectory:
         self.episodes_file = self.path / "monitor.csv"
         self.checkpoints = self.path / "checkpoints"
         self.evaluation_file = self.path / "evaluation.json"
+        self.evaluations_file = self.path / "evaluations.npz"
+        self.best_model_file = self.path / "best_model.zip"
         self.model_file = self.path / "model.zip"
         self.policy_file = self.path / "policy.json"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import EvaluationConfig, RunConfig, RunDirectory
@@ -20,6 +22,8 @@ SAMPLE_STEPS = 8_192
 MOST_AT_A_TIME = 16
 """Trainings that are measured beside each other; a larger cluster tells nothing more by more."""
 _LOOK_SECONDS = 0.1
+_COSTLY = {"n_envs", "n_steps", "n_epochs", "batch_size"}
+"""Hyperparameters that decide how fast a training is."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Estimate:
     bytes: int
     """Disk space at the end."""
     speeds: dict[tuple[str, str], float]
-    """Agent steps per second of one run, by agent and extractor, while others train beside it."""
+    """Agent steps per second of one run, by agent (with what decides its speed, where a grid varies
+    that) and extractor, while others train beside it."""
 
 
 def estimate(
@@ -49,9 +54,10 @@ def estimate(
     Raises:
         InputError: a measured training failed.
     """
+    names = [(name, one.extractor) for name, one in zip(speed_names(configs), configs, strict=True)]
     samples: dict[tuple[str, str], RunConfig] = {}
-    for config in configs:
-        samples.setdefault((config.agent, config.extractor), config)
+    for name, config in zip(names, configs, strict=True):
+        samples.setdefault(name, config)
     jobs = min(launcher.jobs, len(configs))
     speeds, sizes = {}, {}
     with tempfile.TemporaryDirectory(prefix="rl-coordconv-estimate-") as folder:
@@ -62,9 +68,26 @@ def estimate(
                 save_decision_for_run(decision, run)
             _train(runs, launcher)
             speeds[arm], sizes[arm] = _speed(runs), _size(runs[0].path)
-    seconds = sum(one.total_timesteps / speeds[one.agent, one.extractor] for one in configs)
-    size = sum(sizes[one.agent, one.extractor] for one in configs)
+    totals = [one.total_timesteps for one in configs]
+    seconds = sum(total / speeds[name] for total, name in zip(totals, names, strict=True))
+    size = sum(sizes[name] for name in names)
     return Estimate(seconds / jobs, size, speeds)
+
+
+def speed_names(configs: Sequence[RunConfig]) -> list[str]:
+    """Name each run's agent, with those of its hyperparameters that a grid varies and speed
+    depends on."""
+    presets: dict[str, list[dict[str, Any]]] = {}
+    for config in configs:
+        presets.setdefault(config.agent, []).append(config.preset.model_dump(include=_COSTLY))
+    varied = {
+        agent: [key for key in sorted(found[0]) if any(one[key] != found[0][key] for one in found)]
+        for agent, found in presets.items()
+    }
+    return [
+        ", ".join([one.agent, *(f"{key} {getattr(one.preset, key)}" for key in varied[one.agent])])
+        for one in configs
+    ]
 
 
 def _short(config: RunConfig, folder: Path) -> RunDirectory:

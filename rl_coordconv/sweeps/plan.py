@@ -1,8 +1,8 @@
-"""A sweep's configuration: the grid of games, agents, extractors and seeds."""
+"""A sweep's configuration: games x agents x hyperparameters x extractors x seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ from rl_coordconv.envs import Presentation, find_env, load_suite
 from rl_coordconv.extractors.arms import arm_name, parse_arm
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_SEED
+from rl_coordconv.sweeps.grid import Grid, combinations, count
 from rl_coordconv.training.resolve import resolve_run
 
 Names = tuple[str, ...]
@@ -44,6 +45,8 @@ class SweepConfig(BaseModel):
     extractor_kwargs: dict[str, dict[str, bool | int | float | str]] = {}
     """Options of single extractors, by their names; or written with them,
     ``coordconv(with_r=true)``."""
+    grid: Grid = {}
+    """Values of hyperparameters over each agent's preset; every combination is trained."""
     seeds: Annotated[int, Field(ge=1, le=MAX_SEED + 1, strict=True)] = 5
     """How many: 0, 1, 2, ..."""
     total_timesteps: Annotated[int, Field(ge=1, strict=True)] | None = None
@@ -114,17 +117,24 @@ class SweepConfig(BaseModel):
                 f"extractor_kwargs names {sorted(unused)}, which is not among the extractors "
                 f"{list(self.extractors)}"
             )
-        return [
-            self._run(game, agent, extractor, seed, protocol)
+        settings = combinations(self.grid)
+        runs = [
+            self._run(game, agent, one, extractor, seed, protocol)
             for seed in range(self.seeds)
             for game in games
             for agent in self.agents
+            for one in settings
             for extractor in self.extractors
         ]
+        if self.grid:
+            _refuse_same(runs[: len(runs) // (self.seeds * len(games))], self.grid)
+        return runs
 
     def _check_number(self, games: int) -> None:
         counts = {"games": games, "agents": len(self.agents), "extractors": len(self.extractors),
                   "seeds": self.seeds}  # fmt: skip
+        if self.grid:
+            counts["settings"] = count(self.grid)
         if prod(counts.values()) > MAX_RUNS:
             product = " x ".join(f"{count:,} {name}" for name, count in counts.items())
             raise InputError(
@@ -146,7 +156,7 @@ class SweepConfig(BaseModel):
     def _check_choice(self) -> None:
         given = [name for name in ("suite", "games", "env") if getattr(self, name)]
         if len(given) != 1:
-            said = " and ".join(given) or "neither"
+            said = " and ".join(given) or "none of them"
             raise InputError(f"give either a suite, games or an env, not {said}")
         if self.presentation is not None and self.env is None:
             raise InputError("presentation is about an env, which is not given")
@@ -164,7 +174,15 @@ class SweepConfig(BaseModel):
             raise InputError(f"option {twice[0]!r} of {text!r} is given in extractor_kwargs, too")
         return name, options | others
 
-    def _run(self, game: str, agent: str, arm: str, seed: int, protocol: str) -> RunConfig:
+    def _run(
+        self,
+        game: str,
+        agent: str,
+        settings: Mapping[str, Any],
+        arm: str,
+        seed: int,
+        protocol: str,
+    ) -> RunConfig:
         extractor, options = self._arm(arm)
         is_foreign = self.env is not None
         return resolve_run(
@@ -181,6 +199,7 @@ class SweepConfig(BaseModel):
             protocol=protocol,
             eval_episodes=self.eval_episodes,
             initialization=self.initialization,
+            settings=settings,
         ).model_copy(update={"format_version": self.format_version})
 
 
@@ -193,3 +212,15 @@ def _refuse_repetition(field: str, names: Iterable[str]) -> None:
         if name in seen:
             raise InputError(f"{name!r} is given twice in {field}")
         seen.add(name)
+
+
+def _refuse_same(runs: Iterable[RunConfig], grid: Grid) -> None:
+    """Refuse combinations that come to the same preset, as 1 and 1.0 do in the end."""
+    seen: set[str] = set()
+    for run in runs:
+        if run.name in seen:
+            raise InputError(
+                f"grid: two combinations of {', '.join(grid)} are the same settings of agent "
+                f"{run.agent}"
+            )
+        seen.add(run.name)

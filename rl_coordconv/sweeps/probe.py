@@ -103,20 +103,16 @@ def _findings(configs: Sequence[RunConfig]) -> Iterator[Finding]:
 def _choose(config: RunConfig) -> tuple[Any, str]:
     """Build the run's agent with a single environment and ask it."""
     from rl_coordconv.agents.build import build_agent
-    from rl_coordconv.agents.presets import PPOPreset
     from rl_coordconv.envs import make_vec_env
     from rl_coordconv.machine.devices import resolve_device
 
-    changes: dict[str, Any] = {"n_envs": 1}
-    if isinstance(config.preset, PPOPreset):
-        changes["n_steps"] = config.preset.batch_size  # a rollout that minibatches divide
     extractor, options = config.network
     env = make_vec_env(
         config.game, 1, protocol=config.protocol, presentation=config.env, num_threads=1
     )
     try:
         model = build_agent(
-            config.preset.model_copy(update=changes),
+            config.preset.with_one_env(),
             env,
             extractor=extractor,
             extractor_kwargs=options,

@@ -57,6 +57,9 @@ def sweep(
                           soft_wrap=True, highlight=False, markup=False)  # fmt: skip
         entries = [_entry(directory, one) for one in configs]
         save_decision(decision, directory, [one.run for one in entries if one.damage is None])
+        for entry, one in zip(entries, configs, strict=True):
+            if (said := extension_note(entry, one)) is not None:
+                console.print(said, soft_wrap=True, highlight=False, markup=False)
         progress = SweepProgress(entries, launcher.jobs)
         stop = stack.enter_context(stop_request())
         with SweepDisplay(console, progress) as display:
@@ -73,12 +76,24 @@ def sweep(
 def _entry(directory: SweepDirectory, config: RunConfig) -> Entry:
     """Take up a run; one whose directory is damaged fails alone."""
     try:
-        return Entry(directory.run(config), config.total_timesteps)
+        run = directory.run(config)
+        return Entry(run, run.config().total_timesteps)
     except InputError as error:
         there = directory.place_of(config)
         if not there.path.is_dir():
             raise
         return Entry(there, config.total_timesteps, damage=str(error))
+
+
+def extension_note(entry: Entry, config: RunConfig) -> str | None:
+    """Say that a run has been given more steps than the sweep asks for; None where it has not."""
+    if entry.damage is not None or entry.total_timesteps == config.total_timesteps:
+        return None
+    then = "it stays as it is" if entry.state is RunState.DONE else "it goes on to its own total"
+    return (
+        f"{config.name} has been extended to {entry.total_timesteps:,} agent steps, where this "
+        f"sweep asks for {config.total_timesteps:,}: {then}"
+    )
 
 
 def summarize(entries: list[Entry], progress: SweepProgress) -> str:

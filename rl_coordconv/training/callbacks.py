@@ -19,12 +19,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
 from rl_coordconv._util.errors import DivergedError
+from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.layers import coordinate_weight_ratios
 from rl_coordconv.runs.episodes import begin_episodes, truncate_episodes
 from rl_coordconv.training.progress import ProgressDisplay
 from rl_coordconv.training.signals import StopRequest
-
-_LOSSES = ("train/loss", "train/value_loss", "train/policy_loss", "train/policy_gradient_loss")
 
 
 class TrainingStoppedError(Exception):
@@ -41,7 +40,7 @@ def check_losses(model: BaseAlgorithm) -> None:
     Raises:
         NonFiniteLossError: one of them is NaN or infinite.
     """
-    for name in _LOSSES:
+    for name in sorted({f"train/{one}" for spec in ALGORITHMS.values() for one in spec.losses}):
         value = model.logger.name_to_value.get(name)
         if isinstance(value, float) and not math.isfinite(value):
             raise NonFiniteLossError(f"{name} is {value} after {model.num_timesteps:,} agent steps")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents.portable import read_portable
@@ -19,6 +20,7 @@ from rl_coordconv.envs import (
     make_vec_env,
     reference_scores,
 )
+from rl_coordconv.envs.spec import TRAINING_SPLIT
 from rl_coordconv.extractors.registry import find_spec
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
 from rl_coordconv.machine.devices import resolve_device
@@ -65,6 +67,24 @@ def evaluate_on_episodes(
                       seed=seed, protocol=protocol, elsewhere=elsewhere)  # fmt: skip
 
 
+def make_evaluation_env(
+    config: RunConfig, episodes: int, *, seed: int, split: str = TRAINING_SPLIT
+) -> VecEnv:
+    """Build the environments that a run's agent is evaluated in.
+
+    Args:
+        config: the run.
+        episodes: how many will be played.
+        seed: the first environment's.
+        split: where, for an environment that has several.
+    """
+    protocol = config.protocol.for_evaluation() if config.protocol else None
+    n_envs = min(episodes, MAX_ENVS)
+    return make_vec_env(
+        config.game, n_envs, protocol=protocol, presentation=config.env, seed=seed, split=split
+    )
+
+
 def _play(
     policy: BasePolicy,
     config: RunConfig,
@@ -75,11 +95,7 @@ def _play(
     split: str,
 ) -> tuple[list[float], list[int]]:
     """Return the raw returns and the lengths of the episodes."""
-    protocol = config.protocol.for_evaluation() if config.protocol else None
-    n_envs = min(episodes, MAX_ENVS)
-    env = make_vec_env(
-        config.game, n_envs, protocol=protocol, presentation=config.env, seed=seed, split=split
-    )
+    env = make_evaluation_env(config, episodes, seed=seed, split=split)
     torch.manual_seed(seed)  # actions are sampled
     try:
         returns, lengths = evaluate_policy(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
 from rl_coordconv.agents.presets import MAX_TIMESTEPS, change_preset, load_agent_preset
+from rl_coordconv.agents.settings import with_settings
 from rl_coordconv.envs import Presentation, find_env, load_protocol
 from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.machine.devices import check_device_name, resolve_device
 from rl_coordconv.runs import EvaluationConfig, RunConfig
-from rl_coordconv.runs.config import MAX_ENVS, MAX_EPISODES, MAX_SEED
+from rl_coordconv.runs.config import MAX_ENVS, MAX_EPISODES, MAX_SEED, InitialPolicy
 
 
 def resolve_run(
@@ -29,7 +31,11 @@ def resolve_run(
     protocol: str = "deepmind",
     env: Presentation | None = None,
     eval_episodes: int = 10,
+    eval_freq: int = 0,
+    eval_freq_episodes: int = 5,
     initialization: str = "sb3",
+    settings: Mapping[str, Any] | None = None,
+    initial_policy: InitialPolicy | None = None,
 ) -> RunConfig:
     """Fill in every default and check every value before anything is built.
 
@@ -50,11 +56,17 @@ def resolve_run(
         protocol: ``deepmind`` or ``machado``, of an Atari game.
         env: how an environment of Gymnasium's registry is presented, whose id is ``game`` then.
         eval_episodes: episodes played at the end; 0 leaves the evaluation out.
+        eval_freq: agent steps between evaluations during training; 0 for none.
+        eval_freq_episodes: episodes of each of these.
         initialization: ``sb3``, or ``paired`` for weights that agree between extractors.
+        settings: hyperparameters over the preset's, by its keys; see
+            `rl_coordconv.agents.settings.with_settings`.
+        initial_policy: the weights to begin with, where they are another run's.
 
     Raises:
-        UnknownNameError: no such game, extractor, agent, protocol, device or precision.
-        InputError: a value that is not allowed.
+        UnknownNameError: no such game, extractor, agent, protocol, device, precision or
+            hyperparameter.
+        InputError: a value that is not allowed, or one that is given twice.
     """
     spec = find_env(game, env)
     if not spec.has_protocols and protocol != "deepmind":
@@ -67,8 +79,12 @@ def resolve_run(
     _check_between("n_envs", n_envs, MAX_ENVS)
     _check_between("seed", seed, MAX_SEED, least=0)
     _check_between("eval_episodes", eval_episodes, MAX_EPISODES, least=0)
+    _check_between("eval_freq", eval_freq, MAX_TIMESTEPS, least=0)
+    _check_between("eval_freq_episodes", eval_freq_episodes, MAX_EPISODES)
     given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
     changes = {key: value for key, value in given.items() if value is not None}
+    _refuse_repetition(changes, settings or {})
+    preset = with_settings(preset, settings or {}, agent=Path(agent).stem)
     return RunConfig.build(
         game=spec.name,
         extractor=extractor,
@@ -81,7 +97,10 @@ def resolve_run(
         precision=precision,
         device=device,
         initialization=initialization,
-        evaluation=EvaluationConfig(episodes=eval_episodes),
+        initial_policy=initial_policy,
+        evaluation=EvaluationConfig(
+            episodes=eval_episodes, freq=eval_freq, freq_episodes=eval_freq_episodes
+        ),
     )
 
 
@@ -96,6 +115,15 @@ def check_machine(device: str, precision: PrecisionRequest) -> None:
         InputError: there is no such device here, or it has no bf16 arithmetic.
     """
     check_request(precision, resolve_device(device))
+
+
+def _refuse_repetition(changes: Mapping[str, int], settings: Mapping[str, Any]) -> None:
+    flags = {"n_timesteps": "total_timesteps", "n_envs": "n_envs"}
+    for name in changes.keys() & settings.keys():
+        raise InputError(
+            f"{name} is given twice: {shown(changes[name])} as {flags[name]}, and "
+            f"{shown(settings[name])} among the hyperparameters"
+        )
 
 
 def _check_between(name: str, value: int | None, most: int, least: int = 1) -> None:

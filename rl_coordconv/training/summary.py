@@ -20,10 +20,15 @@ def describe_start(run: RunDirectory) -> str:
     """Say what is about to be trained, and from where."""
     config, status = run.config(), run.status()
     title = _title(config)
+    if config.extensions:
+        title += (
+            f" (extended from {config.first_total:,} to {config.total_timesteps:,} agent steps)"
+        )
     if status.state is RunState.DONE:
         return f"{title}: already trained"
     if status.state is RunState.PENDING:
-        return f"{title}: {config.total_timesteps:,} agent steps; files in {run.path}"
+        begins = f"; begins with {config.initial_policy.run}" if config.initial_policy else ""
+        return f"{title}: {config.total_timesteps:,} agent steps{begins}; files in {run.path}"
     return f"{title}: was {status.state}; going on from its last checkpoint in {run.path}"
 
 

@@ -40,6 +40,8 @@ from rl_coordconv.training.callbacks import (
     check_weights,
 )
 from rl_coordconv.training.evaluate import evaluate_on_episodes
+from rl_coordconv.training.initial import load_initial_policy
+from rl_coordconv.training.periodic import EvaluateRegularly
 from rl_coordconv.training.precision import record_precision, requested_precision
 from rl_coordconv.training.profiling import ProfileTraining
 from rl_coordconv.training.progress import open_progress
@@ -169,6 +171,8 @@ class _Attempt:
             )
         _try_saving(self._model, run)
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
+        if self._resumed is None:
+            load_initial_policy(run, self._model)
         before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
         # The status remembers attempts that ended before they saved anything new.
         status = run.status()
@@ -220,6 +224,8 @@ class _Attempt:
         )
         if self._profile:
             callbacks.append(profiling)
+        evaluating = self._evaluate_regularly(resumed_at)
+        callbacks += evaluating
         try:
             with _divergence_named(self._model):
                 self._model.learn(
@@ -234,7 +240,15 @@ class _Attempt:
             profiling.close()
             display.close()
             episodes.close()
+            for one in evaluating:
+                one.close()
             logger.close()
+
+    def _evaluate_regularly(self, resumed_at: int | None) -> list[EvaluateRegularly]:
+        if not self._config.evaluation.freq:
+            return []
+        return [EvaluateRegularly(self._run, resumed_at, save_model, self._keep_alive,
+                                  lambda: bool(self._stop))]  # fmt: skip
 
     def _save_all(self) -> None:
         self._ended = self._ended or time.monotonic()
@@ -297,6 +311,9 @@ class _Attempt:
     def _stop_if_asked(self) -> None:
         if self._stop:
             raise TrainingStoppedError
+        self._keep_alive()
+
+    def _keep_alive(self) -> None:
         if time.monotonic() - self._last_heartbeat >= HEARTBEAT_SECONDS:
             self._last_heartbeat = time.monotonic()
             self._write_heartbeat()

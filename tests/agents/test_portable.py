@@ -256,22 +256,7 @@ COMBINED = {
 }
 REFUSED = {
     "subclass": (lambda: agent(features_extractor_class=OwnCNN), r"extractor .*OwnCNN cannot"),
-    "dict": (
-        lambda: agent(policy="MultiInputPolicy", env=Still(spaces.Dict({"a": IMAGE})), **COMBINED),
-        "policy .*MultiInput.* cannot be saved without pickle",
-    ),
     "dqn": (lambda: agent(cls=DQN), "policy .*dqn.* cannot be saved without pickle"),
-    "actions": (
-        lambda: agent(env=Still(actions=spaces.MultiDiscrete([2, 3]))),
-        "action space MultiDiscrete",
-    ),
-    "bounds": (
-        lambda: agent(
-            env=Still(spaces.Box(np.zeros((3, 36, 36)), np.linspace(0.5, 1, 3888).reshape(3, 36, 36))),  # noqa: E501
-            normalize_images=False,
-        ),
-        "same bounds for every pixel",
-    ),
 }  # fmt: skip
 
 
@@ -283,3 +268,46 @@ def test_what_the_format_does_not_know_is_refused_at_saving(case, tmp_path):
     with pytest.raises(InputError, match=message):
         save_portable(model, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+UNEVEN = spaces.Box(
+    np.zeros((3, 36, 36), np.float32),
+    np.linspace(0.5, 1, 3888, dtype=np.float32).reshape(3, 36, 36),
+)
+NEWER = {
+    "dict": lambda: agent(policy="MultiInputPolicy", env=Still(spaces.Dict({"a": IMAGE})),
+                          **COMBINED),
+    "several actions": lambda: agent(env=Still(actions=spaces.MultiDiscrete([2, 3]))),
+    "switches": lambda: agent(env=Still(actions=spaces.MultiBinary(3))),
+    "continuous": lambda: agent(env=Still(actions=spaces.Box(-1, 1, (2,), np.float32))),
+    "bounds": lambda: agent(env=Still(UNEVEN), normalize_images=False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(NEWER))
+def test_what_format_1_could_not_say_is_saved_in_format_2(case, tmp_path):
+    model = NEWER[case]()
+    save_portable(model, tmp_path)
+    assert json.loads((tmp_path / DESCRIPTION).read_text())["format_version"] == 2
+    loaded = load_portable(tmp_path, "cpu")
+    assert loaded.observation_space == model.observation_space
+    assert loaded.action_space == model.action_space
+    seen = model.observation_space
+    seen.seed(0)
+    batch = [seen.sample() for _ in range(3)]
+    if isinstance(seen, spaces.Dict):
+        given = {"a": torch.as_tensor(np.stack([one["a"] for one in batch]))}
+    else:
+        given = torch.as_tensor(np.stack(batch))
+    for policy in (loaded, model.policy):
+        policy.set_training_mode(False)
+    with torch.no_grad():
+        assert torch.equal(loaded.predict_values(given), model.policy.predict_values(given))
+        assert torch.equal(loaded.get_distribution(given).mode(),
+                           model.policy.get_distribution(given).mode())  # fmt: skip
+
+
+def test_what_format_1_can_say_stays_in_format_1(tmp_path):
+    save_portable(agent(), tmp_path)
+    description = json.loads((tmp_path / DESCRIPTION).read_text())
+    assert (description["format_version"], description["actions"]) == (1, 5)

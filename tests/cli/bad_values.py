@@ -32,6 +32,9 @@ NUMBERS = [
     ("--seed", str(2**64), f"seed {2**64} is not at most 16,383"),
     ("--eval-episodes", "-1", "eval_episodes -1 is not at least 0"),
     ("--eval-episodes", BIG, "is not at most 100,000"),
+    ("--eval-freq", "-1", "eval_freq -1 is not at least 0"),
+    ("--eval-freq", BIG, "is not at most 1,000,000,000,000"),
+    ("--eval-freq-episodes", "0", "eval_freq_episodes 0 is not at least 1"),
     ("--threads", "0", "--threads 0 is not at least 1 and at most"),
     ("--threads", "-1", "--threads -1 is not at least 1"),
     ("--threads", "100000", "--threads 100000 is not at least 1 and at most"),
@@ -107,6 +110,23 @@ OPTIONS = [
     ("coordinate_scale=.nan", "coordinate_scale=nan is not possible"),
     ("with_r", "is not of the form KEY=VALUE"),
     ("=1", "is not of the form KEY=VALUE"),
+]
+
+SETTINGS = [
+    (["learning_rat=1e-4"], "did you mean 'learning_rate'"),
+    (["clip_range"], "'clip_range' is not of the form KEY=VALUE, for example learning_rate=1e-4"),
+    (["gamma=2"], "less than or equal to 1, got 2"),
+    (["gamma="], "is neither a number, true, false nor a word"),
+    (["gamma=null"], "gamma"),
+    (["n_steps=1e1"], "batch_size 16 does not divide the rollout of n_steps x n_envs = 10 x 2"),
+    (["n_steps=1e300"], "n_steps"),
+    (["gamma=0.9", "gamma=0.8"], "'gamma' is given twice"),
+    (["algorithm=a2c"], "algorithm cannot be set"),
+    (["n_envs=2", "--n-envs", "2"], "n_envs is given twice: 2 as n_envs, and 2 among"),
+    (["n_timesteps=64", "--total-timesteps", "64"], "n_timesteps is given twice"),
+    (["optimizer_kwargs=1"], "optimizer_kwargs"),
+    (["optimizer_kwargs.epz=1"], "did you mean 'eps'"),
+    (["[/b]=1"], "'[/b]'"),
 ]
 
 # Of a PPO preset whose other values are right.
@@ -230,7 +250,7 @@ SWEEP_FLAGS = [
     (["--agents"], "--agents is given without any name"),
     (["--extractors"], "--extractors is given without any name"),
     (["--suite", "atari-5", "--games"], "--games is given without any name"),
-    (["--games", "Pong", "--suite", "atari-5"], "not both"),
+    (["--games", "Pong", "--suite", "atari-5"], "not suite and games"),
     (["--suite", "atari-6"], "'atari-5'"),
     (["--suite", "atari-57", "--seeds", "16384"], "are 2,801,664 runs (allowed: 20,000)"),
     (["--games", "Pong", "--seeds", "0"], "seeds"),
@@ -292,6 +312,8 @@ CURVES = [
 ]
 
 COMPARE = [
+    (["SWEEP", "--select-seeds", "0-"], "--select-seeds '0-' is neither like 0-1 nor like 0,2"),
+    (["SWEEP", "--select-seeds", "16384"], "'16384' is not a seed, or a first and a last one"),
     ([], "no directory was given"),
     (["nowhere"], "nowhere is not a directory"),
     (["file"], "file is a file, not a directory"),

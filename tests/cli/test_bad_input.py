@@ -127,6 +127,11 @@ def test_options_of_an_extractor(refused, option, answer):
     assert answer in refused(*TRAIN, "--extractor-kwargs", option)
 
 
+@pytest.mark.parametrize(("words", "answer"), bad.SETTINGS)
+def test_hyperparameters_over_a_presets(refused, words, answer):
+    assert answer in refused(*TRAIN, "--set", *words)
+
+
 def test_flags_given_twice_or_unknown(refused):
     assert "--seed is given 2 times" in refused(*TRAIN, "--seed", "1", "--seed", "1")
     assert "--n-envs is given 2 times" in refused(*TRAIN, "--n-envs=2", "--n_envs", "2")
@@ -209,6 +214,7 @@ def test_a_finished_run_is_not_trained_with_other_flags(refused, finished):
     assert "--threads 0 is not at least 1" in refused(*resume, "--threads", "0")
     # The default's value, too: whoever writes it means it.
     assert "--seed 0 cannot be changed with --resume" in refused(*resume, "--seed", "0")
+    assert "--set ('gamma=0.9',) cannot be changed" in refused(*resume, "--set", "gamma=0.9")
     assert "--extractor-kwargs ('with_r=true',) cannot be changed" in refused(
         *resume, "--extractor-kwargs", "with_r=true"
     )

@@ -150,6 +150,9 @@ def test_no_usable_run_one_run_and_no_baseline_are_told(tmp_path, write_run):
     write_run(tmp_path / "a", state=RunState.RUNNING)
     comparison = compared(tmp_path / "a")
     assert "No run is finished yet" in comparison.warnings[0]
+    write_run(tmp_path / "c", extractor="coordconv", state=RunState.RUNNING)
+    [tally] = compared(tmp_path / "c").tallies
+    assert (tally.algorithm, tally.counts[Verdict.UNDECIDED]) == ("ppo", 1)
     assert [(suite.games, suite.rows) for suite in suites(comparison)] == [((), ())]
 
     write_run(tmp_path / "b", extractor="coordconv", score=3)
@@ -301,3 +304,29 @@ def test_a_game_without_reference_scores_is_compared_all_the_same(tmp_path, writ
     assert against(comparison, "coordconv").verdict is Verdict.SIMILAR
     assert "No reference scores are known for Adventure" in comparison.warnings[0]
     assert suites(comparison)[0].left_out == ("Adventure (no reference scores)",)
+
+
+def test_hyperparameters_that_were_set_tell_agents_apart(tmp_path, write_run):
+    for settings in ({"learning_rate": "lin_1e-4"}, {"learning_rate": 1e-4}, {}):
+        write_run(tmp_path, settings=settings)
+    assert compared(tmp_path).agents == [
+        "ppo, learning_rate 0.0001", "ppo, learning_rate lin_1e-4", "ppo, learning_rate lin_2.5e-4"
+    ]  # fmt: skip
+
+
+def test_a_grids_missing_runs_are_named_one_by_one(tmp_path, write_run):
+    (tmp_path / "sweep.yaml").write_text(
+        "format_version: 2\ngames: [Pong]\nagents: [ppo]\nextractors: [cnn]\nseeds: 1\n"
+        "grid: {learning_rate: [lin_1e-4, 0.0001], gamma: [1, 0.9]}\n"
+    )
+    for rate, gamma in (("lin_1e-4", 1), (1e-4, 1), (1e-4, 0.9)):
+        write_run(tmp_path / "runs", settings={"learning_rate": rate, "gamma": gamma})
+    comparison = compared(tmp_path)
+    assert [one.label for one in comparison.left_out] == [
+        "Pong, ppo, learning_rate lin_1e-4, gamma 0.9, cnn, seed 0"
+    ]
+    assert comparison.agents == [
+        "ppo, gamma 0.9, learning_rate 0.0001",
+        "ppo, gamma 1.0, learning_rate 0.0001",
+        "ppo, gamma 1.0, learning_rate lin_1e-4",
+    ]

@@ -5,11 +5,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.extractors.arms import arm_name, find_runs, load_run, load_runs
+from rl_coordconv.extractors.arms import arm_name
 from rl_coordconv.reports.curves import load_curve
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.reports.planned import planned_runs
+from rl_coordconv.reports.results import find_runs, load_run, load_runs
 from rl_coordconv.runs import RunDirectory, RunState
 
 
@@ -177,8 +178,18 @@ def test_a_sweeps_plan_is_read(tmp_path):
         "extractor_kwargs: {coordconv: {with_r: true}}\n"
     )
     arms = ("cnn", "coordconv(with_r=true)")
-    expected = [("Pong", "ppo", arm, seed) for arm in arms for seed in (0, 1)]
+    expected = [("Pong", "ppo", arm, seed, ()) for arm in arms for seed in (0, 1)]
     assert planned_runs(tmp_path) == expected
+    (tmp_path / "sweep.yaml").write_text(
+        "format_version: 2\ngames: [Pong]\nagents: [ppo]\nextractors: [cnn]\nseeds: 1\n"
+        "grid: {n_steps: [64, 128], learning_rate: [lin_1e-4, 0.001]}\n"
+    )
+    assert [one.label for one in planned_runs(tmp_path)] == [
+        "Pong, ppo, n_steps 64, learning_rate lin_1e-4, cnn, seed 0",
+        "Pong, ppo, n_steps 64, learning_rate 0.001, cnn, seed 0",
+        "Pong, ppo, n_steps 128, learning_rate lin_1e-4, cnn, seed 0",
+        "Pong, ppo, n_steps 128, learning_rate 0.001, cnn, seed 0",
+    ]
     (tmp_path / "sweep.yaml").write_text(
         "suite: atari-5\nagents: [a2c]\nextractors: [cnn]\nseeds: 1"
     )

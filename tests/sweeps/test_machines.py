@@ -118,7 +118,8 @@ def test_every_machine_that_a_run_fits_on_is_asked_for_its_precision(monkeypatch
     ray.machines[2]["Alive"] = False
     ran = []
 
-    def answer(configs, environment):
+    def answer(configs, environment, *, trust):
+        assert trust is False  # nothing from outside is named
         ran.append((len(configs), environment["OMP_NUM_THREADS"]))
         return [probe._nothing_found(config, "a word") for config in configs]
 

@@ -47,8 +47,8 @@ def test_no_two_seeds_share_games():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"games": ()}, InputError, "either a suite or games, not neither"),
-        ({"suite": "atari-5"}, InputError, "not both"),
+        ({"games": ()}, InputError, "either a suite, games or an env, not none of them"),
+        ({"suite": "atari-5"}, InputError, "not suite and games"),
         ({"games": ("Pong", "pong")}, InputError, "'Pong' is given twice in games"),
         ({"extractors": ("cnn", "cnn")}, InputError, "'cnn' is given twice in extractors"),
         ({"agents": ("ppo", "mine/ppo.yaml")}, InputError, "'ppo' is given twice in agents"),

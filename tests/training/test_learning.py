@@ -36,6 +36,7 @@ def trained(tmp_path, extractor: str, steps: int) -> tuple[float, float]:
     return np.mean(evaluation["returns"]), np.mean(evaluation["elsewhere"]["held-out"])
 
 
+@pytest.mark.slow
 def test_with_coordinates_a_pooled_network_learns_where_the_target_is(tmp_path):
     seen, unseen = trained(tmp_path, "coordconv", 10_000)
     assert seen > 5 * CHANCE

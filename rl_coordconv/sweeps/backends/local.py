@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from typing import IO
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
 from rl_coordconv._util.importing import trusted_names
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
-from rl_coordconv.sweeps.resources import Resources
+from rl_coordconv.sweeps.backends.spec import BackendSpec
+from rl_coordconv.sweeps.plan import SweepConfig
+from rl_coordconv.sweeps.resources import Resources, allocate
 from rl_coordconv.sweeps.supervisor import Outcome
+from rl_coordconv.training.resolve import check_machine
+from rl_coordconv.training.setup import check_trainable
 
 LOG = "worker.log"
 """What a run's processes have printed, in the run's directory."""
@@ -123,3 +127,13 @@ def outcome_of(code: int) -> Outcome:
             name = f"signal {-code}"
         return Outcome("failed", f"the process was ended by {name}")
     return Outcome("failed", f"the process ended with exit code {code}")
+
+
+def _launch(config: SweepConfig, n_runs: int, options: Mapping[str, Any]) -> LocalLauncher:
+    check_machine(config.device, config.precision)
+    for one in config.runs():
+        check_trainable(one)
+    return LocalLauncher(allocate(options["jobs"], n_runs, config.device))
+
+
+SPEC = BackendSpec("local", {}, _launch)

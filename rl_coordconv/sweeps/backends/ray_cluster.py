@@ -27,7 +27,9 @@ from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
 from rl_coordconv.sweeps.backends.local import LOG, outcome_of
+from rl_coordconv.sweeps.backends.spec import BackendSpec
 from rl_coordconv.sweeps.backends.sync_bundles import CHECKPOINTS, pack, unpack
+from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.supervisor import Outcome
 
 _LOOK_SECONDS = 1.0
@@ -282,3 +284,21 @@ def _is_set(stop_flag: Any, key: str) -> bool:
         return bool(ray.get(stop_flag.is_set.remote(key), timeout=5))
     except Exception:  # the flag's machine is gone, or slow: then nobody asks
         return False
+
+
+def _launch(config: SweepConfig, n_runs: int, options: Mapping[str, Any]) -> RayLauncher:
+    # What the cluster's machines have, they find out themselves; what Ray hides, it hides.
+    if config.device == "cuda" and options["gpus_per_run"] <= 0:
+        raise InputError(
+            f"device 'cuda' was asked for, but with --gpus-per-run {options['gpus_per_run']:g} "
+            "Ray shows no GPU to a run (allowed: more than 0, for example 0.25)"
+        )
+    return RayLauncher(
+        options["ray_address"],
+        cpus=options["cpus_per_run"],
+        gpus=options["gpus_per_run"],
+        jobs=options["jobs"],
+    )
+
+
+SPEC = BackendSpec("ray", {"ray_address": None, "cpus_per_run": 1.0, "gpus_per_run": 0.0}, _launch)

@@ -11,15 +11,19 @@ from torch.nn.utils import parameters_to_vector
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import A2C, PPO
-from rl_coordconv.envs import AtariVecEnv
+from rl_coordconv.envs import AtariVecEnv, load_protocol
 from rl_coordconv.envs.alternating import AlternatingVecEnv
 from rl_coordconv.extractors import extractor_policy_kwargs
 
+SHORT = load_protocol("deepmind").model_copy(update={"max_frames_per_episode": 400})
+"""Episodes of 100 agent steps."""
 SMALL = {A2C: {"n_steps": 5}, PPO: {"n_steps": 16, "batch_size": 32, "n_epochs": 1}}
 
 
 def grouped(sizes, threads=1, game="Breakout"):
-    return AlternatingVecEnv([AtariVecEnv(game, size, num_threads=threads) for size in sizes])
+    return AlternatingVecEnv(
+        [AtariVecEnv(game, size, protocol=SHORT, num_threads=threads) for size in sizes]
+    )
 
 
 def train(cls, env, steps, callback=None):
@@ -36,9 +40,9 @@ def weights(model):
 
 @pytest.mark.parametrize("cls", [A2C, PPO])
 def test_groups_train_what_one_environment_trains(cls):
-    whole = train(cls, AtariVecEnv("Breakout", 4, num_threads=2), 640)
-    parts = train(cls, grouped([2, 2]), 640)
-    uneven = train(cls, grouped([3, 1], threads=2), 640)
+    whole = train(cls, AtariVecEnv("Breakout", 4, protocol=SHORT, num_threads=2), 448)
+    parts = train(cls, grouped([2, 2]), 448)
+    uneven = train(cls, grouped([3, 1], threads=2), 448)
     assert len(whole.ep_info_buffer) > 0
     for model in (parts, uneven):
         # A convolution rounds a smaller batch differently; the games are the same.
