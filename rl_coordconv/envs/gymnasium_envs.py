@@ -15,17 +15,17 @@ from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 from gymnasium.wrappers import AddRenderObservation, GrayscaleObservation
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     SubprocVecEnv,
     VecEnv,
     VecFrameStack,
-    VecTransposeImage,
 )
 
 from rl_coordconv._util.errors import InputError, closest, shown
 from rl_coordconv._util.importing import import_named, require_trust, trust
+from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.envs.presentation import Presentation
 from rl_coordconv.envs.protocols import Protocol
 from rl_coordconv.envs.resizing import ResizeImage
@@ -222,16 +222,7 @@ def _spaces(name: str, presentation: Presentation) -> tuple[spaces.Space, spaces
     env = make_gymnasium_env(name, 1, presentation.model_copy(update={"vec_env": "dummy"}))
     with closing(env):
         check_spaces(name, env.observation_space, env.action_space)
-        return _channels_first(env).observation_space, env.action_space
-
-
-def _channels_first(env: VecEnv) -> VecEnv:
-    """Return an environment as stable-baselines3's algorithms wrap it for their policies."""
-    parts: list[Any] = [env.observation_space]
-    if isinstance(env.observation_space, spaces.Dict):
-        parts = list(env.observation_space.spaces.values())
-    is_last = any(is_image_space(one) and not is_image_space_channels_first(one) for one in parts)
-    return VecTransposeImage(env) if is_last else env
+        return channels_first(env).observation_space, env.action_space
 
 
 def _frames_per_second(name: str) -> float:

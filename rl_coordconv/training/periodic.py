@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rl_coordconv._util.files import replace
+from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.seeds import MAX_ATTEMPTS, evaluation_seed
 from rl_coordconv.training.evaluate import make_evaluation_env
@@ -105,7 +105,7 @@ class EvaluateRegularly(EvalCallback):
         if self.model.get_vec_normalize_env() is not None:
             # SB3 wants the training's wrappers; scores stay raw.
             raw = VecNormalize(self.eval_env, training=False, norm_obs=False, norm_reward=False)
-            self.eval_env = BaseAlgorithm._wrap_env(raw)
+            self.eval_env = channels_first(raw)
         # Not from the resumption on: the same steps as without it.
         self.n_calls = self.model.num_timesteps // self.training_env.num_envs
 

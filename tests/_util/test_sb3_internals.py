@@ -19,7 +19,7 @@ from rl_coordconv._util import sb3_internals as internals
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.agents import A2C, PPO
 from rl_coordconv.agents.fast.rollouts import DeviceRolloutBuffer
-from rl_coordconv.envs.gymnasium_envs import _channels_first
+from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.extractors import extractor_policy_kwargs
 
 SMALL = {A2C: {"n_steps": 5}, PPO: {"n_steps": 8, "batch_size": 16, "n_epochs": 2}}
@@ -130,4 +130,4 @@ def image(*shape):
 def test_channels_come_first_where_sb3_puts_them_first(space):
     env = DummyVecEnv([lambda: Still(space)])
     wrapped = OnPolicyAlgorithm._wrap_env(env, verbose=0)
-    assert _channels_first(env).observation_space == wrapped.observation_space
+    assert channels_first(env).observation_space == wrapped.observation_space
