@@ -154,7 +154,9 @@ class SweepConfig(BaseModel):
         return names, protocol if self.protocol is None else self.protocol
 
     def _check_choice(self) -> None:
-        given = [name for name in ("suite", "games", "env") if getattr(self, name)]
+        given = [
+            name for name in ("suite", "games", "env") if getattr(self, name) not in (None, ())
+        ]
         if len(given) != 1:
             said = " and ".join(given) or "none of them"
             raise InputError(f"give either a suite, games or an env, not {said}")

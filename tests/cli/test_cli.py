@@ -38,7 +38,7 @@ def test_version(capsys):
         (["train", "--game", "Pong", "--n-envs", "3"], "batch_size 256 does not divide"),
         (["train", "--resume", "nowhere"], "is not a run directory"),
         (["train", "--resume", "nowhere", "--seed", "1"], "--seed 1 cannot be changed"),
-        (["sweep", "--output", "nowhere"], "either a suite or games, not neither"),
+        (["sweep", "--output", "nowhere"], "either a suite, games or an env, not none of them"),
         (["sweep", "--suite", "atari-6"], "'atari-5'"),
         (["sweep", "missing.yaml"], "missing.yaml does not exist"),
         (["sweep", "--games", "Pong", "--retries", "-1"], "--retries -1 is not at least 0"),
