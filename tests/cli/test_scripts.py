@@ -42,12 +42,12 @@ def preset(tmp_path_factory) -> Path:
 
 def test_train_then_evaluate_then_curves(tmp_path, preset):
     result = run(
-        script("train_atari.py", "--game", "Breakout", "--extractor", "coordconv",
+        script("train_atari.py", "--game", "Aim", "--extractor", "coordconv",
                "--agent", preset, "--total-timesteps", 1024, "--eval-episodes", 1),
         tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "Breakout, small, coordconv, seed 0: done, 1,024 agent steps" in result.stdout
+    assert "Aim, small, coordconv, seed 0: done, 1,024 agent steps" in result.stdout
     folder = next((tmp_path / "runs").iterdir())
     assert (folder / "model.zip").is_file()
 
@@ -70,7 +70,7 @@ def test_a_wrong_name_is_one_line_and_code_2(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_ctrl_c_saves_and_resume_finishes(tmp_path, preset):
-    command = script("train_atari.py", "--game", "Pong", "--agent", preset,
+    command = script("train_atari.py", "--game", "Aim", "--agent", preset,
                      "--total-timesteps", 1_000_000, "--eval-episodes", 0)  # fmt: skip
     process = subprocess.Popen(
         command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE,

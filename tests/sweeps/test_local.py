@@ -196,16 +196,16 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, 
         assert rows == sorted(set(rows))  # nothing is counted twice
 
 
-@linux
-def test_a_second_sweep_keeps_out(tmp_path, talkative_a2c):
-    output = tmp_path / "sweep"
-    with Command(output, talkative_a2c, 1_000_000) as first:
-        wait_for(lambda: begun(output))
-        with Command(output, talkative_a2c, 1_000_000) as second:
-            text = second.process.communicate(timeout=60)[0]
-            assert second.process.returncode == 2
-            assert "another process is at work on the sweep" in text
-        assert first.process.poll() is None
+def test_a_second_sweep_keeps_out(tmp_path, small_a2c, capsys):
+    from rl_coordconv.cli import main
+
+    first = SweepDirectory(tmp_path)
+    command = ["sweep", "--games", "Pong", "--agents", small_a2c, "--extractors", "cnn", "--seeds",
+               "1", "--precision", "fp32", "--output", str(tmp_path)]  # fmt: skip
+    with first.locked():
+        assert main(command) == 2
+        assert "another process is at work on the sweep" in capsys.readouterr().err
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_run_that_is_trained_elsewhere_is_left_to_it(tmp_path, small_a2c):

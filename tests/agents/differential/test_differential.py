@@ -77,7 +77,7 @@ def check(programme):
     assert len(ours.facts) == len(stock.facts)
 
 
-@settings(max_examples=120, derandomize=True, **SETTINGS)
+@settings(max_examples=100, derandomize=True, **SETTINGS)
 @given(programmes())
 def test_nothing_that_can_be_seen_differs(programme):
     check(programme)
