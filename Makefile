@@ -14,7 +14,7 @@ PRECISION ?= auto
 # One thread each, and one more at a time than there are cores, up to four: some wait for processes
 # of their own. `python -m pytest` alone runs them one after the other.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
-ALL_TESTS := -m pytest -n $(WORKERS) --maxschedchunk 2
+ALL_TESTS := -m pytest -n $(WORKERS) --dist worksteal
 
 # What test-versions tries: oldest, or newest, whatever that is by now.
 VERSIONS ?= oldest

@@ -8,14 +8,6 @@ import yaml
 
 from rl_coordconv._util.presets import preset_path
 
-LONG = ("sweeps", "training", "cli", "benchmarks", "differential", "test_readme.py")
-"""Where tests train in processes of their own or compare whole programmes."""
-
-
-def pytest_collection_modifyitems(items):
-    """Begin with what takes long, so that no worker is left with it at the end."""
-    items.sort(key=lambda item: not set(item.path.parts) & set(LONG))
-
 
 @pytest.fixture(autouse=True, scope="session")
 def logs(tmp_path_factory):

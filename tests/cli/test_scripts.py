@@ -40,6 +40,7 @@ def preset(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow  # test_cli.py does the same in one process
 def test_train_then_evaluate_then_curves(tmp_path, preset):
     result = run(
         script("train_atari.py", "--game", "Aim", "--extractor", "coordconv",

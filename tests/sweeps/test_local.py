@@ -163,6 +163,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="look
 
 
 @linux
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_a_killed_sweep_leaves_nobody(tmp_path, talkative_a2c):
     output = tmp_path / "sweep"
     command = Command(output, talkative_a2c, 1_000_000)
@@ -222,6 +223,7 @@ def test_a_run_that_is_trained_elsewhere_is_left_to_it(tmp_path, small_a2c):
     assert run.status().state is RunState.PENDING
 
 
+@pytest.mark.slow
 def test_the_commands_plan_trains_elsewhere_to_measure_and_keeps_nothing(tmp_path, small_a2c):
     """What it says of time and disk it has from trainings, which leave no trace."""
     output, temporary = tmp_path / "sweep", tmp_path / "tmp"
