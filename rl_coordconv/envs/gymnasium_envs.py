@@ -93,7 +93,7 @@ def gymnasium_spec(name: str, presentation: Presentation) -> EnvSpec:
         name=find_id(name),
         make=partial(_make, name, presentation),
         spaces=lambda _: _spaces(name, presentation),
-        steps_per_second=lambda _: _frames_per_second(name),
+        steps_per_second=lambda _: _frames_per_second(name, presentation),
     )
 
 
@@ -225,8 +225,8 @@ def _spaces(name: str, presentation: Presentation) -> tuple[spaces.Space, spaces
         return channels_first(env).observation_space, env.action_space
 
 
-def _frames_per_second(name: str) -> float:
-    env = gym.make(name.rpartition(":")[2])
+def _frames_per_second(name: str, presentation: Presentation) -> float:
+    env = make_one(name, presentation)
     with closing(env):
         return float(env.metadata.get("render_fps") or _DEFAULT_FRAMES_PER_SECOND)
 
@@ -245,16 +245,16 @@ def _made(name: str, options: dict[str, Any]) -> gym.Env:
 
 def _wrapped(env: gym.Env, path: str, kwargs: dict[str, Any]) -> gym.Env:
     wrapper = import_named("wrapper", path)
+    # Whatever else a known package has under that name, a file shall not call it.
+    if not (isinstance(wrapper, type) and issubclass(wrapper, gym.Wrapper)):
+        raise InputError(f"wrapper {path!r} is {shown(wrapper)}: a gymnasium.Wrapper is needed")
     try:
-        wrapped = wrapper(env, **kwargs)
+        return wrapper(env, **kwargs)
     except Exception as error:
         raise InputError(
             f"wrapper {path!r} cannot be put around the environment: {type(error).__name__}: "
             f"{error}"
         ) from error
-    if not isinstance(wrapped, gym.Env):
-        raise InputError(f"wrapper {path!r} makes {type(wrapped).__name__}, no gymnasium.Env")
-    return wrapped
 
 
 def _monitored(

@@ -82,6 +82,13 @@ class Blind(Corners):
         return self.corner
 
 
+class Demanding(Corners):
+    """Cannot be made without being told its size."""
+
+    def __init__(self, side, render_mode=None):
+        super().__init__(side, render_mode=render_mode)
+
+
 class Broken(Corners):
     """Returns an image of another size than it says."""
 
@@ -100,6 +107,6 @@ class Doubled(gym.RewardWrapper):
         return reward * self.factor
 
 
-for _cls in (Corners, Mixed, Blind, Broken):
+for _cls in (Corners, Mixed, Blind, Demanding, Broken):
     if f"{_cls.__name__}-v0" not in gym.registry:
         gym.register(f"{_cls.__name__}-v0", entry_point=_cls)

@@ -129,6 +129,21 @@ def test_a_module_is_imported_only_for_who_asks(untrusting, tmp_path, monkeypatc
     assert isinstance(env.envs[0].unwrapped, Corners)
 
 
+def test_a_file_calls_nothing_but_wrappers(untrusting, tmp_path, monkeypatch):
+    """Packages that are known here have functions that import whatever they are told to."""
+    (tmp_path / "never_imported.py").write_text("raise SystemExit('it ran')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = "rl_coordconv._util.importing:import_module"
+    shown = presented(env_wrapper={path: {"name": "x", "module": "never_imported"}})
+    with pytest.raises(InputError, match="import_module.*: a gymnasium.Wrapper is needed"):
+        find_env("Corners-v0", shown).spaces(None)
+
+
+def test_a_videos_speed_is_that_of_an_environment_that_needs_arguments():
+    shown = presented(kwargs={"side": 44})
+    assert find_env("Demanding-v0", shown).steps_per_second(None) == 5.0
+
+
 @pytest.mark.parametrize(("name", "values", "words"), [
     ("Cornes-v0", {}, "no environment 'Cornes-v0' is registered.*did you mean 'Corners-v0'"),
     ("Corners-v0", {"kwargs": {"sid": 3}}, "cannot be made with sid=3.*unexpected keyword"),
