@@ -17,6 +17,7 @@ from typing import Any
 from rl_coordconv._util.files import read_json, write_json
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.precision import Finding
+from rl_coordconv.training.setup import agent_in_one_env
 from rl_coordconv.training.trust import import_named_code
 
 _SECONDS = 600.0
@@ -102,27 +103,8 @@ def _findings(configs: Sequence[RunConfig]) -> Iterator[Finding]:
 
 def _choose(config: RunConfig) -> tuple[Any, str]:
     """Build the run's agent with a single environment and ask it."""
-    from rl_coordconv.agents.build import build_agent
-    from rl_coordconv.envs import make_vec_env
-    from rl_coordconv.machine.devices import resolve_device
-
-    extractor, options = config.network
-    env = make_vec_env(
-        config.game, 1, protocol=config.protocol, presentation=config.env, num_threads=1
-    )
-    try:
-        model = build_agent(
-            config.preset.with_one_env(),
-            env,
-            extractor=extractor,
-            extractor_kwargs=options,
-            seed=config.seed,
-            device=str(resolve_device(config.device)),
-            paired_seed=config.seed if config.initialization == "paired" else None,
-        )
+    with agent_in_one_env(config) as model:
         chosen = model.chosen_precision
-    finally:
-        env.close()
     return chosen.name, chosen.reason
 
 

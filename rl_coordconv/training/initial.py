@@ -8,11 +8,10 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_bytes, write_bytes
-from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_weights, read_checksum
-from rl_coordconv.envs import make_vec_env
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.config import InitialPolicy
+from rl_coordconv.training.setup import agent_in_one_env
 
 FOLDER = "initial_policy"
 """Of a run that began with another's weights; holds a copy of them."""
@@ -40,22 +39,8 @@ def check_initial_policy(config: RunConfig, source: Path) -> None:
     Raises:
         InputError: names the weights that differ, and their shapes.
     """
-    extractor, options = config.network
-    env = make_vec_env(
-        config.game, 1, protocol=config.protocol, presentation=config.env, num_threads=1
-    )
-    try:
-        model = build_agent(
-            config.preset.with_one_env(),
-            env,
-            extractor=extractor,
-            extractor_kwargs=options,
-            device="cpu",
-            precision="fp32",
-        )
+    with agent_in_one_env(config, device="cpu", precision="fp32") as model:
         load_weights(model.policy, source)
-    finally:
-        env.close()
 
 
 def keep_initial_policy(run: RunDirectory, source: Path) -> None:

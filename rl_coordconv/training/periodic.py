@@ -20,6 +20,7 @@ from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.seeds import MAX_ATTEMPTS, evaluation_seed
 from rl_coordconv.training.evaluate import make_evaluation_env
+from rl_coordconv.training.saving import save_model
 
 REPETITION = MAX_ATTEMPTS - 1
 """Of the evaluation seeds; the evaluation after training has 0, others count up from there."""
@@ -55,7 +56,6 @@ class EvaluateRegularly(EvalCallback):
     Args:
         run: the run's directory.
         resumed_at: the agent step that the run goes on from; None for one that begins.
-        save: writes a model's zip.
         heartbeat: called at every step of an evaluation.
         is_stopped: whether to stop.
     """
@@ -66,12 +66,11 @@ class EvaluateRegularly(EvalCallback):
         self,
         run: RunDirectory,
         resumed_at: int | None,
-        save: Callable[[Any, Path], None],
         heartbeat: Callable[[], None],
         is_stopped: Callable[[], bool],
     ) -> None:
         config = run.config()
-        self._run, self._save = run, save
+        self._run = run
         self._heartbeat, self._is_stopped = heartbeat, is_stopped
         self._seed = evaluation_seed(config.seed, REPETITION)
         episodes = config.evaluation.freq_episodes
@@ -120,7 +119,7 @@ class EvaluateRegularly(EvalCallback):
                 super()._on_step()
                 replace(self._written, self._run.evaluations_file)
                 if self.best_mean_reward > best:
-                    self._save(self.model, self._run.best_model_file)
+                    save_model(self.model, self._run.best_model_file)
             except _AbandonedError:
                 pass
             except OSError as error:  # a full disk costs this evaluation, not the training

@@ -8,7 +8,12 @@ from typing import Any
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.agents.precision import PrecisionRequest, check_request, check_request_name
-from rl_coordconv.agents.presets import MAX_TIMESTEPS, change_preset, load_agent_preset
+from rl_coordconv.agents.presets import (
+    MAX_TIMESTEPS,
+    Preset,
+    change_preset,
+    load_agent_preset,
+)
 from rl_coordconv.agents.settings import with_settings
 from rl_coordconv.envs import Presentation, find_env, load_protocol
 from rl_coordconv.extractors import extractor_policy_kwargs
@@ -74,23 +79,16 @@ def resolve_run(
     extractor_policy_kwargs(extractor, **(extractor_kwargs or {}))
     check_device_name(device)
     check_request_name(precision)
-    preset = load_agent_preset(agent)
-    _check_between("n_timesteps", total_timesteps, MAX_TIMESTEPS)
-    _check_between("n_envs", n_envs, MAX_ENVS)
     _check_between("seed", seed, MAX_SEED, least=0)
     _check_between("eval_episodes", eval_episodes, MAX_EPISODES, least=0)
     _check_between("eval_freq", eval_freq, MAX_TIMESTEPS, least=0)
     _check_between("eval_freq_episodes", eval_freq_episodes, MAX_EPISODES)
-    given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
-    changes = {key: value for key, value in given.items() if value is not None}
-    _refuse_repetition(changes, settings or {})
-    preset = with_settings(preset, settings or {}, agent=Path(agent).stem)
     return RunConfig.build(
         game=spec.name,
         extractor=extractor,
         extractor_kwargs=extractor_kwargs or {},
         agent=Path(agent).stem,
-        preset=change_preset(preset, changes),
+        preset=_resolve_preset(agent, total_timesteps, n_envs, settings or {}),
         protocol=load_protocol(protocol) if spec.has_protocols else None,
         env=env,
         seed=seed,
@@ -102,6 +100,18 @@ def resolve_run(
             episodes=eval_episodes, freq=eval_freq, freq_episodes=eval_freq_episodes
         ),
     )
+
+
+def _resolve_preset(
+    agent: str, total_timesteps: int | None, n_envs: int | None, settings: Mapping[str, Any]
+) -> Preset:
+    preset = load_agent_preset(agent)
+    _check_between("n_timesteps", total_timesteps, MAX_TIMESTEPS)
+    _check_between("n_envs", n_envs, MAX_ENVS)
+    given = {"n_timesteps": total_timesteps, "n_envs": n_envs}
+    changes = {key: value for key, value in given.items() if value is not None}
+    _refuse_repetition(changes, settings)
+    return change_preset(with_settings(preset, settings, agent=Path(agent).stem), changes)
 
 
 def check_machine(device: str, precision: PrecisionRequest) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from rl_coordconv.agents import A2C, PPO
+from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.sizes import check_fits
-from rl_coordconv.envs import training
+from rl_coordconv.envs import make_vec_env, training
 from rl_coordconv.envs.making import observation_shape
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.machine.hardware import available_cores, check_threads
@@ -85,6 +91,31 @@ def make_training_env(config: RunConfig, device: torch.device, threads: int) -> 
     if normalize is None or not normalize.norm_reward:
         return env
     return VecNormalize(env, norm_obs=False, norm_reward=True, gamma=config.preset.gamma)
+
+
+@contextmanager
+def agent_in_one_env(config: RunConfig, **changes: Any) -> Iterator[A2C | PPO]:
+    """Build a run's agent beside a single sub-environment, to look at it rather than to train it.
+
+    Args:
+        config: the run.
+        **changes: arguments of `build_agent` over the run's.
+    """
+    extractor, options = config.network
+    env = make_vec_env(
+        config.game, 1, protocol=config.protocol, presentation=config.env, num_threads=1
+    )
+    arguments: dict[str, Any] = {
+        "extractor": extractor,
+        "extractor_kwargs": options,
+        "seed": config.seed,
+        "device": str(resolve_device(config.device)),
+        "paired_seed": config.seed if config.initialization == "paired" else None,
+    }
+    try:
+        yield build_agent(config.preset.with_one_env(), env, **(arguments | changes))
+    finally:
+        env.close()
 
 
 def env_threads(env: VecEnv) -> int:

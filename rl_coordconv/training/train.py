@@ -8,16 +8,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import DivergedError, InputError
-from rl_coordconv._util.files import replace, sync_file, write_json
+from rl_coordconv._util.files import sync_file, write_json
 from rl_coordconv.agents.build import build_agent
-from rl_coordconv.agents.portable import check_portable, save_portable
+from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.machine.provenance import describe_environment
 from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
@@ -45,6 +44,7 @@ from rl_coordconv.training.periodic import EvaluateRegularly
 from rl_coordconv.training.precision import record_precision, requested_precision
 from rl_coordconv.training.profiling import ProfileTraining
 from rl_coordconv.training.progress import open_progress
+from rl_coordconv.training.saving import save_model, try_saving
 from rl_coordconv.training.setup import (
     check_trainable,
     env_threads,
@@ -169,7 +169,7 @@ class _Attempt:
                 precision=self._requested.precision,
                 paired_seed=config.seed if config.initialization == "paired" else None,
             )
-        _try_saving(self._model, run)
+        try_saving(self._model, run)
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         if self._resumed is None:
             load_initial_policy(run, self._model)
@@ -247,7 +247,7 @@ class _Attempt:
     def _evaluate_regularly(self, resumed_at: int | None) -> list[EvaluateRegularly]:
         if not self._config.evaluation.freq:
             return []
-        return [EvaluateRegularly(self._run, resumed_at, save_model, self._keep_alive,
+        return [EvaluateRegularly(self._run, resumed_at, self._keep_alive,
                                   lambda: bool(self._stop))]  # fmt: skip
 
     def _save_all(self) -> None:
@@ -329,28 +329,3 @@ def _divergence_named(model: OnPolicyAlgorithm) -> Iterator[None]:
     except (ArithmeticError, RuntimeError, ValueError):
         check_weights(model)
         raise
-
-
-def _try_saving(model: OnPolicyAlgorithm, run: RunDirectory) -> None:
-    """Fail now rather than after the training, where the model cannot be saved.
-
-    Raises:
-        InputError: the portable format does not know a part of it.
-        OSError: nothing can be written there.
-    """
-    check_portable(model)
-    trial = run.path / ".trial.zip"
-    try:
-        save_model(model, trial)
-    finally:
-        trial.unlink(missing_ok=True)
-
-
-def save_model(model: OnPolicyAlgorithm, path: Path) -> None:
-    """Write an SB3 zip in one step; SB3 itself would destroy the old one before writing the new."""
-    temporary = path.with_name(f".{path.stem}.tmp.zip")
-    try:
-        model.save(temporary)
-        replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
