@@ -41,10 +41,10 @@ class ReversedPreset(A2CPreset):
         return kwargs
 
 
-def make_corners(n_envs, *, protocol, seed, num_threads, render_mode, split):
-    env = DummyVecEnv([lambda: Monitor(Corners(render_mode=render_mode))] * n_envs)
-    if seed is not None:
-        env.seed(seed)
+def make_corners(request):
+    env = DummyVecEnv([lambda: Monitor(Corners())] * request.n_envs)
+    if request.seed is not None:
+        env.seed(request.seed)
     return env
 
 

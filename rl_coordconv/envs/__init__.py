@@ -7,7 +7,7 @@ from rl_coordconv.envs.gymnasium_envs import check_environment, import_env, impo
 from rl_coordconv.envs.making import FAMILIES, find_env, make_vec_env
 from rl_coordconv.envs.presentation import Presentation, build_presentation, load_presentation
 from rl_coordconv.envs.protocols import PROTOCOLS, Protocol, load_protocol
-from rl_coordconv.envs.spec import EnvFamily, EnvSpec
+from rl_coordconv.envs.spec import EnvFamily, EnvRequest, EnvSpec
 from rl_coordconv.envs.suites import (
     MedianRegression,
     ReferenceScores,
@@ -24,6 +24,7 @@ __all__ = [
     "AimEnv",
     "AtariVecEnv",
     "EnvFamily",
+    "EnvRequest",
     "EnvSpec",
     "Game",
     "MedianRegression",

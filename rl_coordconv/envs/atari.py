@@ -13,7 +13,7 @@ from rl_coordconv.envs.atari_vec_env import AtariVecEnv
 from rl_coordconv.envs.emulator import SIDE
 from rl_coordconv.envs.games import game_names, resolve_game
 from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.envs.spec import EnvFamily, EnvSpec
+from rl_coordconv.envs.spec import EnvFamily, EnvRequest, EnvSpec
 from rl_coordconv.envs.suites import reference_scores
 
 EMULATOR_FRAMES_PER_SECOND = 60
@@ -40,25 +40,16 @@ def find_atari(name: str) -> EnvSpec | None:
     )
 
 
-def _make(
-    game: str,
-    n_envs: int,
-    *,
-    protocol: Protocol | None,
-    seed: int | None,
-    num_threads: int | None,
-    render_mode: str | None,
-    split: str,
-) -> VecEnv:
-    if protocol is None:
+def _make(game: str, request: EnvRequest) -> VecEnv:
+    if request.protocol is None:
         raise InputError(f"game {game!r} needs a protocol")
     return AtariVecEnv(
         game,
-        n_envs,
-        protocol=protocol,
-        seed=seed,
-        num_threads=num_threads,
-        render_mode=render_mode,
+        request.n_envs,
+        protocol=request.protocol,
+        seed=request.seed,
+        num_threads=request.num_threads,
+        render_mode=request.render_mode,
     )
 
 

@@ -27,9 +27,8 @@ from rl_coordconv._util.errors import InputError, closest, shown
 from rl_coordconv._util.importing import import_named, require_trust, trust
 from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.envs.presentation import Presentation
-from rl_coordconv.envs.protocols import Protocol
 from rl_coordconv.envs.resizing import ResizeImage
-from rl_coordconv.envs.spec import EnvSpec
+from rl_coordconv.envs.spec import EnvRequest, EnvSpec
 
 ACTIONS = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
 """What stable-baselines3's A2C and PPO can choose."""
@@ -203,18 +202,10 @@ def check_spaces(name: str, observations: spaces.Space, actions: spaces.Space) -
         raise InputError(f"environment {name!r} takes {actions}: A2C and PPO choose {kinds}")
 
 
-def _make(
-    name: str,
-    presentation: Presentation,
-    n_envs: int,
-    *,
-    protocol: Protocol | None,
-    seed: int | None,
-    num_threads: int | None,
-    render_mode: str | None,
-    split: str,
-) -> VecEnv:
-    return make_gymnasium_env(name, n_envs, presentation, seed=seed, render_mode=render_mode)
+def _make(name: str, presentation: Presentation, request: EnvRequest) -> VecEnv:
+    return make_gymnasium_env(
+        name, request.n_envs, presentation, seed=request.seed, render_mode=request.render_mode
+    )
 
 
 def _spaces(name: str, presentation: Presentation) -> tuple[spaces.Space, spaces.Space]:

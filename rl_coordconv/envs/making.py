@@ -10,7 +10,7 @@ from rl_coordconv.envs import atari, own
 from rl_coordconv.envs.gymnasium_envs import gymnasium_spec
 from rl_coordconv.envs.presentation import Presentation
 from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.envs.spec import TRAINING_SPLIT, EnvFamily, EnvSpec
+from rl_coordconv.envs.spec import TRAINING_SPLIT, EnvFamily, EnvRequest, EnvSpec
 
 FAMILIES: list[EnvFamily] = [own.FAMILY, atari.FAMILY]
 """Every kind of environment that has a name of its own here; the first that knows a name has it."""
@@ -69,14 +69,8 @@ def make_vec_env(
     Raises:
         InputError: a value that is not allowed.
     """
-    return find_env(game, presentation).make(
-        n_envs,
-        protocol=protocol,
-        seed=seed,
-        num_threads=num_threads,
-        render_mode=render_mode,
-        split=split,
-    )
+    request = EnvRequest(n_envs, protocol, seed, num_threads, render_mode, split)
+    return find_env(game, presentation).make(request)
 
 
 def observation_shape(space: spaces.Space) -> tuple[int, ...]:

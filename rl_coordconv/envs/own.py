@@ -9,8 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from rl_coordconv._util.errors import unknown_name
 from rl_coordconv.envs.aim import AimEnv, Region
-from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.envs.spec import EnvFamily, EnvSpec
+from rl_coordconv.envs.spec import EnvFamily, EnvRequest, EnvSpec
 from rl_coordconv.registration import AIM as AIM_ID
 
 AIM = "Aim"
@@ -22,21 +21,14 @@ def find_own(name: str) -> EnvSpec | None:
     return _AIM if name.strip().casefold() in _SPELLINGS else None
 
 
-def _make_aim(
-    n_envs: int,
-    *,
-    protocol: Protocol | None,
-    seed: int | None,
-    num_threads: int | None,
-    render_mode: str | None,
-    split: str,
-) -> VecEnv:
+def _make_aim(request: EnvRequest) -> VecEnv:
+    split, mode = request.split, request.render_mode
     if split not in get_args(Region):
         raise unknown_name("region", split, get_args(Region))
     # Painting a square takes a few microseconds: no threads, no processes.
-    env = DummyVecEnv([lambda: Monitor(AimEnv(split, render_mode)) for _ in range(n_envs)])  # type: ignore[arg-type]
-    if seed is not None:
-        env.seed(seed)
+    env = DummyVecEnv([lambda: Monitor(AimEnv(split, mode)) for _ in range(request.n_envs)])  # type: ignore[arg-type]
+    if request.seed is not None:
+        env.seed(request.seed)
     return env
 
 

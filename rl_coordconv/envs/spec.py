@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol as Interface
 
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
@@ -15,20 +14,25 @@ from rl_coordconv.envs.suites import ReferenceScores
 TRAINING_SPLIT = "train"
 
 
-class MakeVecEnv(Interface):
-    """Builds an environment's sub-environments side by side."""
+@dataclass(frozen=True)
+class EnvRequest:
+    """Which sub-environments are to be built, side by side.
 
-    def __call__(
-        self,
-        n_envs: int,
-        *,
-        protocol: Protocol | None,
-        seed: int | None,
-        num_threads: int | None,
-        render_mode: str | None,
-        split: str,
-    ) -> VecEnv:
-        """Build them; arguments as for `rl_coordconv.envs.make_vec_env`."""
+    Attributes:
+        n_envs: how many.
+        protocol: of an Atari game; None for all others.
+        seed: seeds sub-environment i with ``seed + i`` at the next reset; None leaves it to chance.
+        num_threads: emulator threads; None takes the cores this process may use.
+        render_mode: ``"rgb_array"`` makes `get_images` return the screens.
+        split: of environments that have several.
+    """
+
+    n_envs: int
+    protocol: Protocol | None = None
+    seed: int | None = None
+    num_threads: int | None = None
+    render_mode: str | None = None
+    split: str = TRAINING_SPLIT
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class EnvSpec:
 
     Attributes:
         name: as configurations, reports and directories have it.
-        make: builds sub-environments side by side.
+        make: builds the sub-environments that it is asked for.
         spaces: returns the spaces of observations and actions under a protocol; None for actions
             that are known only once the environment is made.
         steps_per_second: returns the agent steps in a second of real time under a protocol, for
@@ -49,7 +53,7 @@ class EnvSpec:
     """
 
     name: str
-    make: MakeVecEnv
+    make: Callable[[EnvRequest], VecEnv]
     spaces: Callable[[Protocol | None], tuple[spaces.Space, spaces.Space | None]]
     steps_per_second: Callable[[Protocol | None], float]
     has_protocols: bool = False

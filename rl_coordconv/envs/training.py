@@ -6,7 +6,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv.envs.alternating import AlternatingVecEnv
 from rl_coordconv.envs.protocols import Protocol
-from rl_coordconv.envs.spec import TRAINING_SPLIT, EnvSpec
+from rl_coordconv.envs.spec import EnvRequest, EnvSpec
 
 _SMALLEST_GROUP = 8
 
@@ -30,14 +30,6 @@ def make_training_env(
     n_groups = 2 if is_split else 1
     sizes = [n_envs // n_groups + (index < n_envs % n_groups) for index in range(n_groups)]
     groups = [
-        spec.make(
-            size,
-            protocol=protocol,
-            seed=None,
-            num_threads=min(num_threads, size),
-            render_mode=None,
-            split=TRAINING_SPLIT,
-        )
-        for size in sizes
+        spec.make(EnvRequest(size, protocol, num_threads=min(num_threads, size))) for size in sizes
     ]
     return groups[0] if n_groups == 1 else AlternatingVecEnv(groups)
