@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# About a quarter of an hour of Pong on two CPU cores that have bf16; STEPS=10_000_000 is the full
+# Pong for 15 minutes to an hour on two CPU cores that have bf16; STEPS=10_000_000 is the full
 # training.
 STEPS ?= 1_000_000
 EXTRACTOR ?= coordconv
