@@ -108,9 +108,9 @@ def _compare_game(cell: Cell, options: Options) -> GameResult:
     names = sorted(cell.arms, key=lambda arm: (arm != options.baseline, arm))
     arms = [_arm_on_game(cell, arm, threshold) for arm in names]
     compared = [_with_comparisons(one, arms, margin, options) for one in arms]
-    return GameResult(
-        cell, random, margin, threshold, tuple(compared), tuple(notes + _notes(cell, options))
-    )
+    lower = "lower bound" if cell.game in options.bounds else "random agent"
+    notes += _notes(cell, options)
+    return GameResult(cell, random, margin, threshold, tuple(compared), tuple(notes), lower)
 
 
 def _start(cell: Cell, arm: str) -> float:

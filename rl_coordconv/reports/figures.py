@@ -119,7 +119,7 @@ class Painter:
                 axis.axhline(game.random, color="#8a9099", linestyle=(0, (1, 2)), linewidth=1.2)
             axis.set_xlabel("million agent steps")
             axis.set_ylabel("raw return")
-            self._legend(axis, "random agent" if game.random is not None else None)
+            self._legend(axis, game.lower if game.random is not None else None)
 
         title = f"Learning curves of {cell.agent} on {cell.game}"
         return self._figure(f"curves-{cell.agent}-{cell.game}", title, draw, (5.6, 3.5))
@@ -129,7 +129,7 @@ class Painter:
         return self._bands(
             suite, f"profiles-{suite.agent}", f"Performance profiles of {suite.agent}",
             [(row.arm, row.profile) for row in suite.rows],
-            "human-normalised score", "part of runs above it",
+            f"{suite.scale} score", "part of runs above it",
         )  # fmt: skip
 
     def efficiency(self, suite: SuiteResult) -> Figure | None:
@@ -137,7 +137,7 @@ class Painter:
         return self._bands(
             suite, f"efficiency-{suite.agent}", f"Sample efficiency of {suite.agent}",
             [(row.arm, row.efficiency) for row in suite.rows],
-            "part of the budget", "IQM, human-normalised",
+            "part of the budget", f"IQM, {suite.scale}",
         )  # fmt: skip
 
     def weights(self, game: GameResult) -> Figure | None:

@@ -157,6 +157,7 @@ class GameResult:
         threshold: the score whose first crossing is timed; None without a baseline.
         arms: the baseline first.
         notes: what a reader must know before trusting the numbers.
+        lower: what ``random`` is: the random agent's score, or a bound that was chosen.
     """
 
     cell: Cell
@@ -165,6 +166,7 @@ class GameResult:
     threshold: float | None
     arms: tuple[ArmOnGame, ...]
     notes: tuple[str, ...]
+    lower: str = "random agent"
 
 
 @dataclass(frozen=True)

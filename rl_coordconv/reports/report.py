@@ -170,7 +170,7 @@ def _game(game: GameResult, painter: Painter) -> Section:
     cell = game.cell
     facts = [f"compared at {cell.budget:,} agent steps" if cell.budget else "no finished run"]
     if game.random is not None:
-        facts.append(f"random agent {formats.number(game.random)}")
+        facts.append(f"{game.lower} {formats.number(game.random)}")
     if game.margin is not None:
         facts.append(f"similar within ±{formats.number(game.margin)}")
     if game.threshold is not None:

@@ -73,12 +73,14 @@ class SuiteResult:
         games: the games that count.
         left_out: the games and arms that do not, and why.
         rows: the arms, the baseline first; empty where no game counts.
+        scale: what the scores are: ``human-normalised``, or ``normalised`` by chosen bounds.
     """
 
     agent: str
     games: tuple[str, ...]
     left_out: tuple[str, ...]
     rows: tuple[SuiteRow, ...]
+    scale: str = "human-normalised"
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ def _suite(agent: str, games: list[GameResult], options: Options) -> SuiteResult
     if idle and names:
         left_out.append(f"{', '.join(idle)} (no finished run at all)")
     rows = [_row(used, name, names, options) for name in names] if used else []
-    return SuiteResult(agent, tuple(game.cell.game for game in used), tuple(left_out), tuple(rows))
+    names = tuple(game.cell.game for game in used)
+    scale = "normalised" if set(names) & set(options.bounds) else "human-normalised"
+    return SuiteResult(agent, names, tuple(left_out), tuple(rows), scale)
 
 
 def _has(game: GameResult, name: str) -> bool:

@@ -119,7 +119,7 @@ def aggregates(suite: SuiteResult) -> Table:
         for row in suite.rows
     )
     games = f"{len(suite.games)} {'game' if len(suite.games) == 1 else 'games'}"
-    caption = f"Human-normalised scores of {suite.agent} over {games}"
+    caption = f"{suite.scale.capitalize()} scores of {suite.agent} over {games}"
     return Table(caption, ("arm", "runs", *names), rows)
 
 

@@ -14,6 +14,7 @@ from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.reports.results import load_runs
 from rl_coordconv.reports.spreadsheet import to_csv
 from rl_coordconv.reports.suite import suites
+from rl_coordconv.reports.tables import aggregates
 from rl_coordconv.statistics import Verdict
 
 QUICK = Options(resamples=100)
@@ -55,6 +56,8 @@ def test_with_them_an_environment_is_summed_up_and_the_report_states_them(tmp_pa
     assert suite.games == ("Adventure",)
     means = {row.arm: row.aggregates["mean"].estimate for row in suite.rows}
     assert means == pytest.approx({"cnn": (100 - 80) / 50, "coordconv": (105 - 80) / 50})
+    assert (suite.scale, comparison.games[0].lower) == ("normalised", "lower bound")
+    assert aggregates(suite).caption == "Normalised scores of ppo over 1 game"
     assert any("Adventure from 80 to 130" in rule for rule in method(comparison))
     rows = list(csv.DictReader(to_csv(comparison).splitlines()))
     assert {float(row["human_normalized"]) for row in rows if row["arm"] == "cnn"} == {
