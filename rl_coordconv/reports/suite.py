@@ -169,9 +169,9 @@ def _suite(agent: str, games: list[GameResult], options: Options) -> SuiteResult
     if idle and names:
         left_out.append(f"{', '.join(idle)} (no finished run at all)")
     rows = [_row(used, name, names, options) for name in names] if used else []
-    names = tuple(game.cell.game for game in used)
-    scale = "normalised" if set(names) & set(options.bounds) else "human-normalised"
-    return SuiteResult(agent, names, tuple(left_out), tuple(rows), scale)
+    counted = tuple(game.cell.game for game in used)
+    scale = "normalised" if set(counted) & set(options.bounds) else "human-normalised"
+    return SuiteResult(agent, counted, tuple(left_out), tuple(rows), scale)
 
 
 def _has(game: GameResult, name: str) -> bool:
