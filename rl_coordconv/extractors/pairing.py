@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from rl_coordconv.extractors.names import public
 from rl_coordconv.layers import ConstantConv2d, CoordConv2d
+
+_EXTRA = (CoordConv2d, ConstantConv2d)
 
 _GAINS = {"action_net": 0.01, "value_net": 1.0}
 """stable-baselines3's gains of the last layers; all others have sqrt(2)."""
@@ -31,6 +35,9 @@ def initialize_paired_(policy: nn.Module, seed: int) -> nn.Module:
     than with SB3, on average by sqrt(1 + 2 / 6) with 4 channels and 2 coordinates. Coordinate
     weights that start at zero (``coordinate_init="zero"``) stay there.
 
+    Other parameters than those of linear layers and convolutions, in a network of one's own, keep
+    the values that they have: `describe_pairing` names them.
+
     Args:
         policy: an actor-critic policy, before training. It is changed in place.
         seed: any integer.
@@ -39,14 +46,46 @@ def initialize_paired_(policy: nn.Module, seed: int) -> nn.Module:
         The same policy.
     """
     with torch.no_grad():
-        for name, layer in policy.named_modules():
-            if isinstance(layer, (nn.Linear, nn.Conv2d)):
-                _initialize(layer, f"{seed}/{name}", _GAINS.get(name, math.sqrt(2)))
+        for name, layer in _paired_layers(policy):
+            _initialize(layer, f"{seed}/{name}", _GAINS.get(name, math.sqrt(2)))
     return policy
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """Which of a policy's parameters `initialize_paired_` draws.
+
+    Attributes:
+        weights: the weights that it draws by name, with the shape of their image part: two
+            policies begin with the same numbers there where name and shape agree.
+        unpaired: the names of all other parameters but biases of such layers: they keep what
+            their modules gave them, which for one seed may differ between extractors.
+    """
+
+    weights: dict[str, tuple[int, ...]]
+    unpaired: tuple[str, ...]
+
+
+def describe_pairing(policy: nn.Module) -> Pairing:
+    """Say which parameters of a policy can be paired, and which keep their own initial values."""
+    weights, drawn = {}, set()
+    for name, layer in _paired_layers(policy):
+        image = layer.image_weight if isinstance(layer, _EXTRA) else layer.weight
+        weights[f"{name}.weight"] = tuple(image.shape)
+        drawn |= set(layer.parameters(recurse=False))
+    unpaired = [name for name, one in policy.named_parameters() if one not in drawn]
+    return Pairing(weights, tuple(unpaired))
+
+
+def _paired_layers(policy: nn.Module) -> Iterator[tuple[str, nn.Linear | nn.Conv2d]]:
+    for name, layer in policy.named_modules():
+        # A parametrised weight (weight_norm, spectral_norm) is computed: it cannot be filled in.
+        if isinstance(layer, (nn.Linear, nn.Conv2d)) and "weight" in layer._parameters:
+            yield name, layer
+
+
 def _initialize(layer: nn.Linear | nn.Conv2d, stream: str, gain: float) -> None:
-    if isinstance(layer, (CoordConv2d, ConstantConv2d)):
+    if isinstance(layer, _EXTRA):
         _draw_orthogonal_(layer.image_weight, stream, gain)
         if layer.coordinate_init != "zero":
             whole = _draw_orthogonal_(torch.empty_like(layer.weight), f"{stream}/extra", gain)

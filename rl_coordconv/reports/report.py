@@ -9,6 +9,7 @@ from rl_coordconv.reports import formats, tables
 from rl_coordconv.reports.figures import Figure, Painter
 from rl_coordconv.reports.method import method
 from rl_coordconv.reports.outcomes import Comparison, GameResult, Tally
+from rl_coordconv.reports.pairings import pairing_table
 from rl_coordconv.reports.precisions import precision_table
 from rl_coordconv.reports.suite import SuiteResult, costs, suites
 from rl_coordconv.reports.tables import Table
@@ -107,7 +108,15 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
             "method",
             "Method",
             bullets=tuple(method(comparison)),
-            tables=(precision_table(comparison), tables.environments(comparison)),
+            tables=tuple(
+                table
+                for table in (
+                    precision_table(comparison),
+                    pairing_table(comparison),
+                    tables.environments(comparison),
+                )
+                if table is not None
+            ),
         ),
     ]
     return Report(

@@ -61,6 +61,9 @@ class Run:
             where they are not recorded.
         extended: the totals that a run was given after it had begun, in words; empty where none.
         weights: of each CoordConv layer, (steps, ratio of coordinate to image weights).
+        paired_weights: shapes of the initial weights that were drawn by name, by that name; None
+            where it is not recorded.
+        unpaired: names of parameters that kept their modules' own initial values.
         identity: the configuration's hash; runs that share it are the same run.
     """
 
@@ -88,6 +91,8 @@ class Run:
     precisions: str = ""
     extended: str = ""
     weights: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    paired_weights: Mapping[str, tuple[int, ...]] | None = None
+    unpaired: tuple[str, ...] = ()
     identity: str = ""
 
     @property
@@ -224,6 +229,8 @@ def load_run(directory: RunDirectory) -> Run:
         precisions=describe_history(precision_history(environment, directory.environment_file)),
         extended=_extended(config),
         weights=_weights(directory.metrics_file),
+        paired_weights=_paired_weights(environment),
+        unpaired=tuple(environment.get("unpaired_parameters", ())),
         identity=config.hash,
     )
 
@@ -255,11 +262,18 @@ def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, st
     initial = config.initial_policy
     chosen["initial_policy"] = f"{initial.run} ({initial.sha256[:8]})" if initial else "random"
     settings = _flatten(chosen)
-    told = ("precision_reason", "precision_history")
+    told = ("precision_reason", "precision_history", "paired_weights", "unpaired_parameters")
     ran = {key: value for key, value in environment.items() if key not in told}
     if "precision" not in ran:
         ran["precision"] = config.precision
     return settings | _flatten(ran)
+
+
+def _paired_weights(environment: Mapping[str, Any]) -> dict[str, tuple[int, ...]] | None:
+    recorded = environment.get("paired_weights")
+    if not isinstance(recorded, Mapping):
+        return None
+    return {name: tuple(shape) for name, shape in recorded.items() if isinstance(shape, list)}
 
 
 def _extended(config: RunConfig) -> str:

@@ -40,6 +40,7 @@ from rl_coordconv.training.callbacks import (
 )
 from rl_coordconv.training.evaluate import evaluate_on_episodes
 from rl_coordconv.training.initial import load_initial_policy
+from rl_coordconv.training.pairing import record_pairing
 from rl_coordconv.training.periodic import EvaluateRegularly
 from rl_coordconv.training.precision import record_precision, requested_precision
 from rl_coordconv.training.profiling import ProfileTraining
@@ -293,7 +294,8 @@ class _Attempt:
             chosen = self._model.chosen_precision
         steps = self._model.num_timesteps
         written = record_precision(self._run, self._requested, chosen, steps)
-        write_json(self._run.environment_file, described | written)
+        pairing = record_pairing(self._model, self._config, self._console)
+        write_json(self._run.environment_file, described | written | pairing)
 
     def _evaluate(self) -> Evaluation | None:
         episodes = self._config.evaluation.episodes

@@ -1,19 +1,14 @@
 """An environment and an extractor that this repository has never seen, from train to compare."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import yaml
+from commands import ROOT, command, environment, run, write_small_preset
 
-from rl_coordconv._util.presets import preset_path
-
-ROOT = Path(__file__).resolve().parents[2]
 ENV = (ROOT / "tests" / "envs" / "own_envs.py").read_text(encoding="utf8")
 NETS = '''
 import torch
@@ -40,24 +35,8 @@ def place(tmp_path):
     package.mkdir()
     (package / "__init__.py").write_text(ENV)
     (package / "nets.py").write_text(NETS)
-    preset = yaml.safe_load(preset_path("agents", "agent", "ppo").read_text())
-    preset |= {"n_envs": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 1}
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(preset))
+    write_small_preset(tmp_path)
     return tmp_path
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "rl_coordconv", *map(str, arguments)]
-
-
-def environment(place):
-    paths = os.pathsep.join([str(place), str(ROOT)])
-    return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-
-
-def run(place, *arguments):
-    return subprocess.run(command(*arguments), cwd=place, env=environment(place),
-                          capture_output=True, text=True, timeout=200, check=False)  # fmt: skip
 
 
 ID = "somebodys_package:Corners-v0"

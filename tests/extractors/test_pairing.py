@@ -6,9 +6,11 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
 
 from rl_coordconv.extractors import extractor_policy_kwargs
-from rl_coordconv.extractors.pairing import initialize_paired_
+from rl_coordconv.extractors.pairing import describe_pairing, initialize_paired_
 
 
 class Still(gym.Env):
@@ -84,3 +86,42 @@ def test_image_and_coordinates_are_drawn_independently():
         image = weight[:, :4].flatten(1)[:, start : start + 128]
         between = torch.corrcoef(torch.cat((image, coordinates)))[:32, 32:]
         assert between.abs().max() < 0.5
+
+
+class Mixed(BaseFeaturesExtractor):
+    """A plain layer, a parametrised one, and modules of other kinds."""
+
+    def __init__(self, observation_space):
+        super().__init__(observation_space, 8)
+        self.first = nn.Conv2d(4, 3, 3)
+        self.norm = nn.GroupNorm(1, 3)
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.weighted = nn.utils.parametrizations.weight_norm(nn.Linear(3, 8))
+
+    def forward(self, images):
+        return self.weighted(self.pool(self.norm(self.first(images))))
+
+
+def test_what_cannot_be_paired_is_named_and_left_alone():
+    kwargs = {"features_extractor_class": Mixed, "net_arch": []}
+    model = PPO("CnnPolicy", Still(), device="cpu", seed=9, policy_kwargs=kwargs)
+    prefix = "features_extractor."
+    pairing = describe_pairing(model.policy)
+    assert {name: shape for name, shape in pairing.weights.items() if prefix in name} == {
+        f"{prefix}first.weight": (3, 4, 3, 3)
+    }
+    assert [name.removeprefix(prefix) for name in pairing.unpaired] == [
+        "norm.weight", "norm.bias", "weighted.bias", "weighted.parametrizations.weight.original0",
+        "weighted.parametrizations.weight.original1",
+    ]  # fmt: skip
+    before = {name: model.policy.state_dict()[name].clone() for name in pairing.unpaired}
+    after = initialize_paired_(model.policy, 3).state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_of_a_layer_with_extra_channels_the_image_part_is_paired():
+    plain, other = (describe_pairing(policy(name)) for name in ("cnn", "coordconv"))
+    assert plain == other
+    assert plain.unpaired == ()
+    assert plain.weights["features_extractor.cnn.0.weight"] == (32, 4, 8, 8)
+    assert list(plain.weights)[-2:] == ["action_net.weight", "value_net.weight"]

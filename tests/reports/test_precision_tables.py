@@ -2,6 +2,7 @@
 
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
+from rl_coordconv.reports.pairings import pairing_table
 from rl_coordconv.reports.precisions import precision_table
 from rl_coordconv.reports.report import build_report
 from rl_coordconv.reports.table import runs_table
@@ -22,9 +23,10 @@ def rows(comparison):
 
 
 def test_arms_that_agree_are_shown_to(tmp_path, write_arm):
+    weights = {"paired_weights": {"value_net.weight": [1, 512]}, "unpaired_parameters": []}
     for game, name in (("Pong", "bf16"), ("Breakout", "fp32")):
         for arm in ("cnn", "coordconv"):
-            write_arm(tmp_path, arm, [1, 2], game=game, environment={"precision": name})
+            write_arm(tmp_path, arm, [1, 2], game=game, environment={"precision": name} | weights)
     comparison = compared(tmp_path)
     assert rows(comparison) == [
         ("ppo", "Breakout", "cnn fp32 (2); coordconv fp32 (2)", "agree"),
@@ -33,7 +35,7 @@ def test_arms_that_agree_are_shown_to(tmp_path, write_arm):
     assert comparison.warnings == ()
     report = build_report(comparison, source="a test", made="today")
     method = next(section for section in report.sections if section.key == "method")
-    assert precision_table(comparison) in method.tables
+    assert method.tables[:2] == (precision_table(comparison), pairing_table(comparison))
 
 
 def test_arms_that_differ_are_warned_of(tmp_path, write_arm):
