@@ -9,6 +9,8 @@ import pytest
 import yaml
 from commands import ROOT, command, environment, run, write_small_preset
 
+from rl_coordconv.cli import main
+
 ENV = (ROOT / "tests" / "envs" / "own_envs.py").read_text(encoding="utf8")
 NETS = '''
 import torch
@@ -43,7 +45,7 @@ ID = "somebodys_package:Corners-v0"
 TRAIN = ("train", "--env", ID, "--agent", "small.yaml", "--precision", "fp32", "--device", "cpu")
 
 
-def test_it_trains_is_killed_resumed_and_evaluated(place):
+def test_it_trains_is_killed_resumed_and_evaluated(place, monkeypatch, capsys):
     arm = "somebodys_package.nets:Means(cells=4)"
     arguments = [*TRAIN, "--extractor", arm, "--total-timesteps", 100_000, "--eval-episodes", 2]
     process = subprocess.Popen(
@@ -71,19 +73,21 @@ def test_it_trains_is_killed_resumed_and_evaluated(place):
     config["preset"]["n_timesteps"] = done + 64  # the rest is too long for a test
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
-    refused = run(place, "train", "--resume", folder)
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"error: environment '{ID}' is code from outside")
-    assert "--trust" in refused.stderr
+    monkeypatch.chdir(place)
+    for what, refused in (
+        (f"environment '{ID}'", ["train", "--resume", str(folder)]),
+        (f"extractor '{arm.partition('(')[0]}'", ["evaluate", str(folder)]),
+    ):
+        assert main(refused) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {what} is code from outside")
+        assert "--trust" in said
     resumed = run(place, "train", "--resume", folder, "--trust")
     assert resumed.returncode == 0, resumed.stderr
     status = json.loads((folder / "status.json").read_text())
     assert (status["state"], status["num_timesteps"]) == ("done", done + 64)
     assert len(json.loads((folder / "evaluation.json").read_text())["returns"]) == 2
 
-    refused = run(place, "evaluate", folder, "--episodes", 1)
-    assert refused.returncode == 2
-    assert "is code from outside" in refused.stderr
     played = run(place, "evaluate", folder, "--episodes", 1, "--trust")
     assert played.returncode == 0, played.stderr
     assert "played 1 episodes" in played.stdout
@@ -130,8 +134,6 @@ def test_it_is_swept_over_arms_and_compared(place):
 def test_a_mistake_is_one_line_before_anything_is_made(
     arguments, words, tmp_path, monkeypatch, capsys
 ):
-    from rl_coordconv.cli import main
-
     monkeypatch.chdir(tmp_path)
     assert main(["train", *arguments]) == 2
     err = capsys.readouterr().err

@@ -69,6 +69,7 @@ def test_a_wrong_name_is_one_line_and_code_2(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_ctrl_c_saves_and_resume_finishes(tmp_path, preset):
     command = script("train_atari.py", "--game", "Aim", "--agent", preset,

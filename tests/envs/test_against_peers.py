@@ -25,7 +25,9 @@ BARE = load_protocol("deepmind").model_copy(
         "clip_rewards": False,
     }
 )
-GAMES = ["Pong", "Breakout", "MsPacman", "BeamRider", "Seaquest", "SpaceInvaders"]
+GAMES = ["Pong", "Breakout", "BeamRider"] + [
+    pytest.param(game, marks=pytest.mark.slow) for game in ("MsPacman", "Seaquest", "SpaceInvaders")
+]
 
 
 def shrink(grey):

@@ -1,6 +1,6 @@
 """Both agents run the same programme, and nothing that can be seen differs.
 
-Some hundred programmes here; ``python -m pytest -m slow tests/agents/differential`` runs thousands
+Fifty programmes here; ``python -m pytest -m slow tests/agents/differential`` runs thousands
 (``DIFFERENTIAL_EXAMPLES`` says how many).
 """
 
@@ -77,7 +77,7 @@ def check(programme):
     assert len(ours.facts) == len(stock.facts)
 
 
-@settings(max_examples=100, derandomize=True, **SETTINGS)
+@settings(max_examples=50, derandomize=True, **SETTINGS)
 @given(programmes())
 def test_nothing_that_can_be_seen_differs(programme):
     check(programme)
