@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -108,7 +109,7 @@ def shared(case):
 def start(place, *arguments):
     return subprocess.Popen(
         command(*arguments), cwd=place, env=environment(place), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -139,7 +140,8 @@ def test_it_is_trained_interrupted_killed_and_resumed(case, tmp_path):
     before = rows(tmp_path)
     process = start(tmp_path, "train", "--resume", folder, "--trust")
     wait_for(lambda: rows(tmp_path) >= before + 2, process)
-    process.kill()
+    # With it the engines that VizDoom starts: they outlive it, and keep its pipes open.
+    os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=100)
 
     config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -150,7 +152,8 @@ def test_it_is_trained_interrupted_killed_and_resumed(case, tmp_path):
     status = json.loads((folder / "status.json").read_text())
     assert (status["state"], status["num_timesteps"]) == ("done", saved + 128)
     steps = [json.loads(row)["step"] for row in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert steps == sorted(set(steps))
+    # The last update is logged in a row of its own.
+    assert steps[:-1] == list(range(64, saved + 129, 64))
     assert steps[-1] == saved + 128
     assert len(json.loads((folder / "evaluation.json").read_text())["returns"]) == 1
 
