@@ -80,7 +80,9 @@ def describe_pairing(policy: nn.Module) -> Pairing:
 def _paired_layers(policy: nn.Module) -> Iterator[tuple[str, nn.Linear | nn.Conv2d]]:
     for name, layer in policy.named_modules():
         # A parametrised weight (weight_norm, spectral_norm) is computed: it cannot be filled in.
-        if isinstance(layer, (nn.Linear, nn.Conv2d)) and "weight" in layer._parameters:
+        if isinstance(layer, (nn.Linear, nn.Conv2d)) and "weight" in dict(
+            layer.named_parameters(recurse=False)
+        ):
             yield name, layer
 
 
