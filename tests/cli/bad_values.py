@@ -46,7 +46,6 @@ NAMES = [
     ("--game", "PONG9", "unknown game 'PONG9'"),
     ("--game", "[/b]", "unknown game '[/b]'"),
     ("--game", "ALE/", "unknown game"),
-    ("--game", "-v5", "Missing value for argument '--game'"),
     ("--game", "pong-ram-v5", "only images are supported"),
     ("--game", "x" * 50_000, "(50,002 characters)"),
     ("--extractor", "CoordConv", "did you mean 'coordconv'"),
