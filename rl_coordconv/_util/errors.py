@@ -22,6 +22,10 @@ class DivergedError(ValueError):
     """A training whose losses, values or weights became NaN or infinite: going on is of no use."""
 
 
+class EnvironmentFailedError(InputError):
+    """An environment of one's own has raised an error, or broken Gymnasium's rules while played."""
+
+
 class MissingExtraError(ImportError):
     """An optional dependency that is not installed; the message holds the pip line."""
 

@@ -10,7 +10,8 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,25 @@ from rl_coordconv._util.errors import InputError
 
 _NO_DIRECTORY_SYNC = (errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 """What Windows and some network file systems answer where a directory cannot be flushed."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether an error says that the disk, or one's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error that an open file raises, which names none, name the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -28,13 +48,31 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             file.write(content)
         os.chmod(temporary, 0o644)
         replace(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def overwrite_bytes(path: Path, content: bytes) -> None:
+    """Write over a file in its own place, which needs no room on a full disk.
+
+    A crash in the middle leaves neither the old content nor the new one.
+
+    Args:
+        path: a file that is there.
+        content: no more than a block of the file system, `BLOCK` bytes, else it may not fit.
+    """
+    with naming(path), path.open("rb+") as file:
+        file.write(content)
+        file.truncate()
+
+
+BLOCK = 4096
+"""Bytes that a file system gives a file at least."""
 
 
 def write_text(path: Path, text: str) -> None:

@@ -76,6 +76,28 @@ def stats_window(model: BaseAlgorithm) -> int:
     return int(getattr(model, "_stats_window_size", _WINDOW))
 
 
+# ---- where the next rollout begins
+
+_POSITION = ("_last_obs", "_last_original_obs", "_last_episode_starts")
+
+
+def rollout_position(model: BaseAlgorithm) -> dict[str, Any] | None:
+    """Return the observations that the next rollout begins with, None where they are not known.
+
+    Returns:
+        By SB3's names for them; an array, a dictionary of arrays or None each.
+    """
+    if any(not hasattr(model, name) for name in _POSITION) or model._last_obs is None:
+        return None
+    return {name: getattr(model, name) for name in _POSITION}
+
+
+def set_rollout_position(model: BaseAlgorithm, position: dict[str, Any]) -> None:
+    """Let the next rollout begin with these observations; ``learn`` then resets no environment."""
+    for name in _POSITION:
+        setattr(model, name, position[name])
+
+
 # ---- the warnings before something else is loaded than what was saved
 
 REPLACEMENTS = ("Could not deserialize object", "You are probably loading a .* model saved")

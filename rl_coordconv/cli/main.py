@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rl_coordconv._util.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
+from rl_coordconv._util.streams import surviving_streams
 from rl_coordconv.machine.hardware import limit_openmp_spinning
 from rl_coordconv.version import __version__
 
@@ -44,6 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"rl-coordconv {__version__}")
         return 0
+    with surviving_streams():
+        return _run_safely(arguments)
+
+
+def _run_safely(arguments: list[str]) -> int:
+    """Run a command and turn what goes wrong in a user's hands into a line."""
     try:
         return _run(arguments[0], arguments[1:])
     except (InputError, UnknownNameError, MissingExtraError) as error:

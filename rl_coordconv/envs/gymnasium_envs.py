@@ -14,7 +14,6 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 from gymnasium.wrappers import AddRenderObservation, GrayscaleObservation
 from stable_baselines3.common.env_checker import check_env
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
@@ -29,6 +28,7 @@ from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.envs.presentation import Presentation
 from rl_coordconv.envs.resizing import ResizeImage
 from rl_coordconv.envs.spec import EnvRequest, EnvSpec
+from rl_coordconv.envs.state.vec_envs import ResumableMonitor
 
 ACTIONS = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
 """What stable-baselines3's A2C and PPO can choose."""
@@ -254,7 +254,7 @@ def _monitored(
     # In a process of its own nobody has imported the environment's module yet, or registered it.
     import_env(name)
     gym.registry.setdefault(spec.id, spec)
-    return Monitor(make_one(name, presentation, render_mode))
+    return ResumableMonitor(make_one(name, presentation, render_mode))
 
 
 def _need_image(name: str, space: spaces.Space, key: str) -> None:

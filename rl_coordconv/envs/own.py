@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import get_args
 
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from rl_coordconv._util.errors import unknown_name
 from rl_coordconv.envs.aim import AimEnv, Region
 from rl_coordconv.envs.spec import EnvFamily, EnvRequest, EnvSpec
+from rl_coordconv.envs.state.vec_envs import ResumableMonitor
 from rl_coordconv.registration import AIM as AIM_ID
 
 AIM = "Aim"
@@ -26,7 +26,7 @@ def _make_aim(request: EnvRequest) -> VecEnv:
     if split not in get_args(Region):
         raise unknown_name("region", split, get_args(Region))
     # Painting a square takes a few microseconds: no threads, no processes.
-    env = DummyVecEnv([lambda: Monitor(AimEnv(split, mode)) for _ in range(request.n_envs)])  # type: ignore[arg-type]
+    env = DummyVecEnv([lambda: ResumableMonitor(AimEnv(split, mode)) for _ in range(request.n_envs)])  # type: ignore[arg-type]
     if request.seed is not None:
         env.seed(request.seed)
     return env

@@ -262,7 +262,8 @@ def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, st
     initial = config.initial_policy
     chosen["initial_policy"] = f"{initial.run} ({initial.sha256[:8]})" if initial else "random"
     settings = _flatten(chosen)
-    told = ("precision_reason", "precision_history", "paired_weights", "unpaired_parameters")
+    told = ("precision_reason", "precision_history", "paired_weights", "unpaired_parameters",
+            "resumed")  # fmt: skip
     ran = {key: value for key, value in environment.items() if key not in told}
     if "precision" not in ran:
         ran["precision"] = config.precision

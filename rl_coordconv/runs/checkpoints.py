@@ -10,26 +10,34 @@ gets a name of its own, so that a process that dies while it replaces a checkpoi
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
 import re
 import shutil
 import warnings
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_mapping, replace, write_json
-from rl_coordconv._util.sb3_internals import n_updates, set_n_updates, stats_window
+from rl_coordconv._util.files import naming, read_mapping, replace, write_json
 from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.status import Count
+from rl_coordconv.runs.training_state import (
+    OtherAgentError,
+    Resumption,
+    State,
+    check_training_state,
+    put_generators,
+    put_logged,
+    put_training_state,
+    read_training_state,
+)
 
 FORMAT_VERSION = 1
 KEPT = 2
@@ -49,6 +57,29 @@ class Progress:
     resumes: int
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint to whose weights, counters and environments a model was brought.
+
+    Attributes:
+        progress: how far the run had come.
+        resumption: whether the training goes on exactly, or why not.
+        state: all that it held.
+    """
+
+    progress: Progress
+    resumption: Resumption
+    state: State
+
+    def put_generators(self) -> None:
+        """Bring the process's random generators to where they were; last of all."""
+        put_generators(self.state)
+
+    def put_logged(self, model: OnPolicyAlgorithm) -> None:
+        """Give the model's logger what had been recorded and not been written yet."""
+        put_logged(model, self.state)
+
+
 def save_checkpoint(directory: Path, model: OnPolicyAlgorithm, progress: Progress) -> Path:
     """Write a checkpoint of a model between two rollouts and drop all but the newest few.
 
@@ -65,7 +96,7 @@ def save_checkpoint(directory: Path, model: OnPolicyAlgorithm, progress: Progres
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        torch.save(_state(model), temporary / "state.pt")
+        _write_state(temporary / "state.pt", read_training_state(model))
         manifest = _Manifest(
             num_timesteps=progress.num_timesteps,
             training_seconds=progress.training_seconds,
@@ -81,11 +112,14 @@ def save_checkpoint(directory: Path, model: OnPolicyAlgorithm, progress: Progres
     return final
 
 
-def load_newest_checkpoint(directory: Path, model: OnPolicyAlgorithm) -> Progress | None:
+def load_newest_checkpoint(directory: Path, model: OnPolicyAlgorithm) -> Checkpoint | None:
     """Bring a freshly built model to the newest checkpoint that is whole.
 
+    Nothing of a checkpoint is used before all of it was found to be right. The process's random
+    generators and the logger are brought to it by the result's methods, once everything is built.
+
     Returns:
-        How far that checkpoint had come, or None where there is no usable one.
+        That checkpoint, or None where there is no usable one.
 
     Raises:
         InputError: the checkpoint is whole and belongs to another model.
@@ -94,15 +128,15 @@ def load_newest_checkpoint(directory: Path, model: OnPolicyAlgorithm) -> Progres
         try:
             manifest = _read_manifest(checkpoint)
             state = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True)
+            check_training_state(model, state, manifest.num_timesteps)
+        except OtherAgentError as error:
+            raise InputError(f"{checkpoint} does not fit this run's agent: {error}") from error
         except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
             warnings.warn(f"checkpoint {checkpoint} is damaged ({error}); trying an older one",
                           stacklevel=2)  # fmt: skip
             continue
-        try:
-            _restore(model, state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{checkpoint} does not fit this run's agent: {error}") from error
-        return Progress(manifest.num_timesteps, manifest.training_seconds, manifest.resumes)
+        progress = Progress(manifest.num_timesteps, manifest.training_seconds, manifest.resumes)
+        return Checkpoint(progress, put_training_state(model, state), state)
     return None
 
 
@@ -132,55 +166,6 @@ class _Manifest(BaseModel):
 _MANIFEST: TypeAdapter[_Manifest] = TypeAdapter(_Manifest)
 
 
-def _state(model: OnPolicyAlgorithm) -> dict[str, Any]:
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-    return {
-        "policy": model.policy.state_dict(),
-        "optimizer": model.policy.optimizer.state_dict(),
-        "num_timesteps": model.num_timesteps,
-        "n_updates": n_updates(model),
-        "reward_normalization": _reward_normalization(model),
-        "episodes": [_plain_episode(episode) for episode in model.ep_info_buffer or ()],
-        "torch_rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        # SB3 shuffles minibatches with NumPy's global generator.
-        "numpy_rng": [name, torch.from_numpy(np.array(keys)), position, has_gauss, cached],
-    }
-
-
-def _reward_normalization(model: OnPolicyAlgorithm) -> list[float] | None:
-    """Return the running mean, variance and count of `VecNormalize`; None without one."""
-    env = model.get_vec_normalize_env()
-    if env is None:
-        return None
-    moments = env.ret_rms
-    return [float(moments.mean), float(moments.var), float(moments.count)]
-
-
-def _plain_episode(episode: dict[str, Any]) -> dict[str, float]:
-    return {key: float(episode[key]) for key in ("r", "l", "t")}
-
-
-def _restore(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
-    model.policy.load_state_dict(state["policy"])
-    model.policy.optimizer.load_state_dict(state["optimizer"])
-    env, moments = model.get_vec_normalize_env(), state.get("reward_normalization")
-    if env is not None and moments is not None:
-        mean, variance, env.ret_rms.count = moments
-        env.ret_rms.mean, env.ret_rms.var = np.array(mean), np.array(variance)
-    model.num_timesteps = state["num_timesteps"]
-    set_n_updates(model, state["n_updates"])
-    # learn(reset_num_timesteps=False) keeps these buffers where they exist.
-    window = stats_window(model)
-    model.ep_info_buffer = deque(state["episodes"], maxlen=window)
-    model.ep_success_buffer = deque(maxlen=window)
-    torch.set_rng_state(state["torch_rng"])
-    if state["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda_rng"][: torch.cuda.device_count()])
-    name, keys, position, has_gauss, cached = state["numpy_rng"]
-    np.random.set_state((name, keys.numpy(), position, has_gauss, cached))
-
-
 def _read_manifest(checkpoint: Path) -> _Manifest:
     path = checkpoint / "checkpoint.json"
     data = read_mapping(path)
@@ -192,6 +177,14 @@ def _read_manifest(checkpoint: Path) -> _Manifest:
     if _sha256(checkpoint / "state.pt") != manifest.sha256:
         raise InputError("state.pt does not match its checksum")
     return manifest
+
+
+def _write_state(path: Path, state: State) -> None:
+    """Write a state; a full disk is an OSError then, of which torch makes a RuntimeError."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with naming(path):
+        path.write_bytes(buffer.getbuffer())
 
 
 def _free_name(directory: Path, step: int) -> str:

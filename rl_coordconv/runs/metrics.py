@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import (
     filter_excluded_keys,
 )
 
-from rl_coordconv._util.files import read_bytes, write_text
+from rl_coordconv._util.files import naming, read_bytes, write_text
 from rl_coordconv.runs.lines import complete_lines
 
 STEP = "step"
@@ -29,7 +29,7 @@ class MetricsWriter(KVWriter):
     """Append one JSON object a dump to ``metrics.jsonl``; keys are SB3's own tag names."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf8")
+        self._path, self._file = path, path.open("a", encoding="utf8")
 
     def write(
         self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
@@ -37,8 +37,9 @@ class MetricsWriter(KVWriter):
         """Write one line; it is flushed, so that a reader sees it and a crash keeps it."""
         values = filter_excluded_keys(key_values, key_excluded, "json")
         row = {STEP: step} | {key: _plain(value) for key, value in sorted(values.items())}
-        self._file.write(json.dumps(row, allow_nan=False) + "\n")
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.files import BLOCK, is_full, overwrite_bytes, read_json, write_json
 from rl_coordconv._util.validation import validate
 
 
@@ -64,7 +65,19 @@ class Status(BaseModel):
     def save(self, path: Path) -> None:
         """Write the status with a fresh heartbeat."""
         stamp = {"heartbeat": time.time(), "pid": os.getpid(), "host": socket.gethostname()}
-        write_json(path, self.model_copy(update=stamp).model_dump(mode="json"))
+        stamped = self.model_copy(update=stamp)
+        try:
+            write_json(path, stamped.model_dump(mode="json"))
+        except OSError as error:
+            if not is_full(error) or not path.is_file():
+                raise
+            # Better without its traceback than "running" for ever.
+            overwrite_bytes(path, stamped._in_a_block())
+
+    def _in_a_block(self) -> bytes:
+        error = self.error[: BLOCK // 8] if self.error else None
+        short = self.model_copy(update={"traceback": None, "error": error})
+        return json.dumps(short.model_dump(mode="json"), indent=2).encode()[:BLOCK]
 
     @classmethod
     def load(cls, path: Path) -> Status:

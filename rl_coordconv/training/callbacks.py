@@ -7,6 +7,7 @@ check the losses, then to save, then to stop.
 from __future__ import annotations
 
 import csv
+import inspect
 import math
 import time
 import warnings
@@ -16,9 +17,11 @@ from pathlib import Path
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 
 from rl_coordconv._util.errors import DivergedError
+from rl_coordconv._util.files import naming
 from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.layers import coordinate_weight_ratios
 from rl_coordconv.runs.episodes import begin_episodes, truncate_episodes
@@ -61,12 +64,18 @@ def check_weights(model: BaseAlgorithm) -> None:
 
 
 class CheckLosses(BaseCallback):
-    """Stop as soon as a loss is not finite, before a checkpoint could keep the damage."""
+    """Stop after the update in which a loss or a weight became NaN or infinite.
+
+    That is before a checkpoint could keep the damage. Beside a GPU looking at the weights would
+    mean waiting for it; there they are looked at once the rollout that they spoil tells of it.
+    """
 
     only_watches = True
 
     def _on_rollout_start(self) -> None:
         check_losses(self.model)
+        if self.model.device.type == "cpu":
+            check_weights(self.model)
 
     def _on_step(self) -> bool:
         return True
@@ -150,6 +159,32 @@ class LogCoordinateWeights(BaseCallback):
         return True
 
 
+class DumpLogs(BaseCallback):
+    """Write a row of logs after every so many rollouts of the whole run; last of all callbacks.
+
+    stable-baselines3 counts them from where ``learn`` was called: after a resume A2C's rows, one in
+    100 rollouts, would stand at other steps than without.
+
+    Args:
+        model: its ``learn`` says after how many rollouts.
+    """
+
+    only_watches = True
+
+    def __init__(self, model: OnPolicyAlgorithm) -> None:
+        super().__init__()
+        self._interval = inspect.signature(type(model).learn).parameters["log_interval"].default
+        self._rollout = model.n_steps * model.n_envs
+
+    def _on_rollout_end(self) -> None:
+        rollouts = self.num_timesteps // self._rollout
+        if rollouts % self._interval == 0:
+            self.model.dump_logs(rollouts)  # type: ignore[attr-defined]
+
+    def _on_step(self) -> bool:
+        return True
+
+
 class LogEpisodes(BaseCallback):
     """Write each finished episode to ``monitor.csv``; see `rl_coordconv.runs.episodes`.
 
@@ -168,7 +203,7 @@ class LogEpisodes(BaseCallback):
             begin_episodes(path, game)
         else:
             truncate_episodes(path, game, resumed_at)
-        self._file = path.open("a", encoding="utf8", newline="")
+        self._path, self._file = path, path.open("a", encoding="utf8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
     def _on_step(self) -> bool:
@@ -180,7 +215,8 @@ class LogEpisodes(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        self._file.flush()
+        with naming(self._path):
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""

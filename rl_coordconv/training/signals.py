@@ -1,4 +1,4 @@
-"""Graceful stop: Ctrl-C and SIGTERM end a training at its next safe point."""
+"""Graceful stop: Ctrl-C and the signals of schedulers end a training at its next safe point."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+"""Ctrl-C; kill, and a scheduler's end; a terminal that is closed; Ctrl-\\; a scheduler's warning, as
+SLURM's ``--signal`` or Grid Engine's; its limit of processor time."""
+
+STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name) for name in _NAMES if hasattr(signal, name)
+)
+"""Those of them that this system has."""
 
 
 class StopRequest:
@@ -30,23 +37,27 @@ class StopRequest:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
-        # print() may not be called again from within itself, which is where a signal can arrive
-        os.write(2, b"\nstopping after this update and saving; once more to stop at once\n")
+        # print() may not be called again from within itself, which is where a signal can arrive;
+        # of a terminal that was closed nothing is left to write to.
+        with suppress(OSError):
+            os.write(2, b"\nstopping after this update and saving; once more to stop at once\n")
 
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Catch the first Ctrl-C or SIGTERM; a second one interrupts at once.
+    """Catch the first of `STOP_SIGNALS`; a second one interrupts at once.
 
+    A signal that the process was started to ignore, as ``nohup`` does with SIGHUP, stays ignored.
     Outside the main thread, where Python allows no handlers, nothing is caught.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request._handle) for number in _SIGNALS}
+    caught = [one for one in STOP_SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, request._handle) for one in caught}
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for one, handler in before.items():
+            signal.signal(one, handler)

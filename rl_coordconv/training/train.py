@@ -13,7 +13,7 @@ from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from rl_coordconv._util.errors import DivergedError, InputError
+from rl_coordconv._util.errors import DivergedError, EnvironmentFailedError, InputError
 from rl_coordconv._util.files import sync_file, write_json
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
@@ -30,8 +30,10 @@ from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.seeds import training_seed
 from rl_coordconv.training.callbacks import (
     CheckLosses,
+    DumpLogs,
     LogCoordinateWeights,
     LogEpisodes,
+    NonFiniteLossError,
     SaveAndStop,
     ShowProgress,
     TrainingStoppedError,
@@ -53,6 +55,8 @@ from rl_coordconv.training.setup import (
     set_threads,
 )
 from rl_coordconv.training.signals import StopRequest, stop_request
+
+_NOTHING = Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
 
 CHECKPOINT_SECONDS = 120.0
 HEARTBEAT_SECONDS = 15.0
@@ -174,7 +178,7 @@ class _Attempt:
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
         if self._resumed is None:
             load_initial_policy(run, self._model)
-        before = self._resumed or Progress(num_timesteps=0, training_seconds=0.0, resumes=-1)
+        before = self._resumed.progress if self._resumed else _NOTHING
         # The status remembers attempts that ended before they saved anything new.
         status = run.status()
         self._resumes = max(before.resumes, status.resumes) + 1 if self._resumed else 0
@@ -183,12 +187,16 @@ class _Attempt:
         self._began = time.monotonic()
         self._ended: float | None = None
         self._last_heartbeat = self._began
-        self._env.seed(training_seed(config.seed, self._resumes))
+        if self._resumed is None or not self._resumed.resumption.is_exact:
+            self._env.seed(training_seed(config.seed, self._resumes))
 
     def execute(self) -> None:
         """Train what is left, save, evaluate."""
         self._record_environment()
         self._save_status(RunState.RUNNING)
+        if self._resumed is not None:
+            # Everything is built, and has drawn what it draws.
+            self._resumed.put_generators()
         try:
             if self._model.num_timesteps < self._config.total_timesteps:
                 self._learn()
@@ -209,6 +217,8 @@ class _Attempt:
         resumed_at = done if self._resumed else None
         logger = open_logger(self._run.path, self._run.metrics_file, resumed_at=resumed_at)
         self._model.set_logger(logger)
+        if self._resumed is not None:
+            self._resumed.put_logged(self._model)
         display = open_progress(self._console, config.game, config.total_timesteps, done)
         episodes = LogEpisodes(self._run.episodes_file, config.game, resumed_at)
         callbacks = [
@@ -219,6 +229,7 @@ class _Attempt:
             ShowProgress(display),
             LogCoordinateWeights(),
             episodes,
+            DumpLogs(self._model),
         ]
         profiling = ProfileTraining(
             self._run.path / "profile", partial(self._console.print, soft_wrap=True)
@@ -228,10 +239,11 @@ class _Attempt:
         evaluating = self._evaluate_regularly(resumed_at)
         callbacks += evaluating
         try:
-            with _divergence_named(self._model):
+            with _divergence_named(self._model), _lost_processes_named(config.game):
                 self._model.learn(
                     config.total_timesteps - done,
                     callback=CallbackList(callbacks),
+                    log_interval=None,  # type: ignore[arg-type]  # DumpLogs does it
                     reset_num_timesteps=False,
                 )
             # SB3 logs before it updates, so the last update's losses are still unseen.
@@ -295,7 +307,17 @@ class _Attempt:
         steps = self._model.num_timesteps
         written = record_precision(self._run, self._requested, chosen, steps)
         pairing = record_pairing(self._model, self._config, self._console)
-        write_json(self._run.environment_file, described | written | pairing)
+        resumption = self._describe_resumption()
+        write_json(self._run.environment_file, described | written | pairing | resumption)
+
+    def _describe_resumption(self) -> dict[str, str]:
+        """Say whether the run goes on as if it had never stopped."""
+        if self._resumed is None:
+            return {}
+        how = self._resumed.resumption
+        words = "exactly" if how.is_exact else f"with other episodes: {how.reason}"
+        self._console.print(f"Resumed {words}.", soft_wrap=True, markup=False, highlight=False)
+        return {"resumed": words}
 
     def _evaluate(self) -> Evaluation | None:
         episodes = self._config.evaluation.episodes
@@ -322,11 +344,22 @@ class _Attempt:
 
 
 @contextmanager
+def _lost_processes_named(game: str) -> Iterator[None]:
+    """Say what it means that a pipe to a sub-environment's process is closed."""
+    try:
+        yield
+    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+        raise EnvironmentFailedError(
+            f"a process with a sub-environment of {game} has ended; what it said is above"
+        ) from error
+
+
+@contextmanager
 def _divergence_named(model: OnPolicyAlgorithm) -> Iterator[None]:
     """Tell an error that broken weights have caused, in whatever words, from any other."""
     try:
         yield
-    except DivergedError:
+    except (NonFiniteLossError, InputError):
         raise
     except (ArithmeticError, RuntimeError, ValueError):
         check_weights(model)

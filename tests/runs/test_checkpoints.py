@@ -1,5 +1,6 @@
 """Checkpoints: whole or not there, checked when read, free of pickle."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -100,7 +101,9 @@ def test_training_goes_on_exactly_as_it_would_have(tmp_path, name, moments):
     drawn = torch.rand(3), np.random.rand(3)
 
     other = fast_agent(name, seed=1)
-    assert load_newest_checkpoint(tmp_path, other) == Progress(24, 2.5, resumes=0)
+    checkpoint = load_newest_checkpoint(tmp_path, other)
+    assert checkpoint.progress == Progress(24, 2.5, resumes=0)
+    checkpoint.put_generators()
     assert other.num_timesteps == 24
     before = {key: value.clone() for key, value in other.policy.state_dict().items()}
     other.learn(24, reset_num_timesteps=False)
@@ -171,8 +174,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     else:
         (newest / "checkpoint.json").write_text(MANIFESTS[damage])
     with pytest.warns(UserWarning, match="step_000000000010 is damaged"):
-        progress = load_newest_checkpoint(tmp_path, agent())
-    assert progress.num_timesteps == 5
+        checkpoint = load_newest_checkpoint(tmp_path, agent())
+    assert checkpoint.progress.num_timesteps == 5
 
 
 def test_a_checkpoint_of_a_later_format_is_not_guessed_at(tmp_path):
@@ -229,10 +232,10 @@ def test_another_one_of_the_same_step_takes_nothing_away_before_it_is_there(tmp_
     assert second.name == "step_000000000005.1"
     assert not [name for name in removed if not name.startswith(".")]
     monkeypatch.undo()
-    assert load_newest_checkpoint(tmp_path, agent()).resumes == 7
+    assert load_newest_checkpoint(tmp_path, agent()).progress.resumes == 7
     for number in range(2, 12):
         newest = save_checkpoint(tmp_path, model, Progress(5, 9.0, resumes=number))
-        assert load_newest_checkpoint(tmp_path, agent()).resumes == number
+        assert load_newest_checkpoint(tmp_path, agent()).progress.resumes == number
     assert newest.name == "step_000000000005.11"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "step_000000000005.10", "step_000000000005.11",
@@ -243,3 +246,91 @@ def test_a_checkpoint_of_another_agent_is_refused_rather_than_begun_over(tmp_pat
     save(tmp_path, agent(), 5)
     with pytest.raises(InputError, match="step_000000000005 does not fit this run's agent"):
         load_newest_checkpoint(tmp_path, fast_agent("A2C", seed=0))
+
+
+def without(*keys):
+    return lambda state: [state.pop(key) for key in keys]
+
+
+def changed(*path, to):
+    def change(state):
+        for key in path[:-1]:
+            state = state[key]
+        state[path[-1]] = to
+
+    return change
+
+
+def nan_in(*path):
+    def change(state):
+        for key in path:
+            state = state[key]
+        state.view(-1)[0] = math.nan
+
+    return change
+
+
+NOT_A_TRAINING = {
+    "no optimiser": without("optimizer"),
+    "no weights": without("policy"),
+    "no generator": without("torch_rng"),
+    "an optimiser that remembers nothing": changed("optimizer", "state", to={}),
+    "groups that are none": changed("optimizer", "param_groups", to=3),
+    "weights in words": changed("policy", "value_net.bias", to="0.5"),
+    "weights that are NaN": nan_in("policy", "value_net.weight"),
+    "moments that are NaN": nan_in("optimizer", "state", 0, "square_avg"),
+    "a generator of the wrong size": changed("torch_rng", to=torch.zeros(7, dtype=torch.uint8)),
+    "another generator": changed("numpy_rng", 0, to="PCG64"),
+    "a generator beyond its end": changed("numpy_rng", 2, to=625),
+    "a step of another checkpoint": changed("num_timesteps", to=11),
+    "a negative count": changed("n_updates", to=-1),
+    "a score that is no number": changed("episodes", to=[{"r": "9", "l": 1.0, "t": 1.0}]),
+    "a score that is infinite": changed("episodes", to=[{"r": math.inf, "l": 1.0, "t": 1.0}]),
+    "a list": None,
+}
+
+
+def trained_agent(seed=0):
+    model = agent(seed)
+    model.learn(8)
+    return model
+
+
+@pytest.mark.parametrize("damage", NOT_A_TRAINING)
+def test_a_state_that_is_no_training_s_is_found_before_any_of_it_is_used(tmp_path, damage):
+    """Its checksum is right: a bug or a person wrote it so."""
+    model = trained_agent()
+    save(tmp_path, model, 5)
+    newest = save(tmp_path, model, 10)
+    state = torch.load(newest / "state.pt", weights_only=True)
+    if NOT_A_TRAINING[damage] is None:
+        state = [state]
+    else:
+        NOT_A_TRAINING[damage](state)
+    torch.save(state, newest / "state.pt")
+    manifest = json.loads((newest / "checkpoint.json").read_text())
+    manifest["sha256"] = hashlib.sha256((newest / "state.pt").read_bytes()).hexdigest()
+    (newest / "checkpoint.json").write_text(json.dumps(manifest))
+
+    other = agent(seed=1)
+    with pytest.warns(UserWarning, match="step_000000000010 is damaged"):
+        checkpoint = load_newest_checkpoint(tmp_path, other)
+    assert checkpoint.progress.num_timesteps == other.num_timesteps == 5
+    assert_equal(other.policy.state_dict(), model.policy.state_dict())
+
+
+def test_a_checkpoint_from_before_environments_were_saved_still_loads(tmp_path):
+    model = trained_agent()
+    newest = save(tmp_path, model, 10)
+    state = torch.load(newest / "state.pt", weights_only=True)
+    without("environment", "logged", "successes", "python_rng")(state)
+    torch.save(state, newest / "state.pt")
+    manifest = json.loads((newest / "checkpoint.json").read_text())
+    manifest["sha256"] = hashlib.sha256((newest / "state.pt").read_bytes()).hexdigest()
+    (newest / "checkpoint.json").write_text(json.dumps(manifest))
+    checkpoint = load_newest_checkpoint(tmp_path, agent(1))
+    checkpoint.put_generators()
+    assert not checkpoint.resumption.is_exact
+    assert checkpoint.resumption.reason == (
+        "the checkpoint is from before environments were saved"
+    )

@@ -6,10 +6,14 @@ import threading
 
 import pytest
 
-from rl_coordconv.training.signals import stop_request
+from rl_coordconv.training.signals import STOP_SIGNALS, stop_request
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131),
+     (signal.SIGUSR1, 138), (signal.SIGUSR2, 140), (signal.SIGXCPU, 152)],
+)  # fmt: skip
 def test_the_first_signal_is_noted_and_the_second_interrupts(number, code, capfd):
     with stop_request() as stop:
         assert not stop
@@ -20,6 +24,31 @@ def test_the_first_signal_is_noted_and_the_second_interrupts(number, code, capfd
         assert "once more to stop at once" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
+
+
+def test_what_the_process_was_started_to_ignore_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with stop_request() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_every_signal_of_a_scheduler_is_known():
+    assert len(STOP_SIGNALS) == 7
+
+
+def test_a_terminal_that_is_gone_does_not_matter(monkeypatch):
+    def gone(handle, content):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "write", gone)
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.exit_code == 129
 
 
 def test_the_handlers_are_put_back():

@@ -18,6 +18,7 @@ from rl_coordconv.sweeps.resources import Resources, allocate
 from rl_coordconv.sweeps.supervisor import Outcome
 from rl_coordconv.training.resolve import check_machine
 from rl_coordconv.training.setup import check_trainable
+from rl_coordconv.training.signals import STOP_SIGNALS
 
 LOG = "worker.log"
 """What a run's processes have printed, in the run's directory."""
@@ -118,7 +119,7 @@ def outcome_of(code: int) -> Outcome:
         return Outcome("busy")
     if code == worker.DISK_FULL:
         return Outcome("failed", "the disk is full")
-    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+    if code in {128 + one for one in STOP_SIGNALS}:
         return Outcome("stopped")
     if code < 0:
         try:
