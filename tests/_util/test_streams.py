@@ -28,7 +28,8 @@ def test_a_pipe_that_nobody_reads_ends_nothing():
     assert process.stdout.readline() == "line 0\n"
     process.stdout.close()
     assert process.wait(timeout=60) == 0
-    assert process.stderr.read() == "finished\n"
+    with process.stderr:
+        assert process.stderr.read() == "finished\n"
 
 
 class Broken(io.StringIO):
