@@ -70,14 +70,19 @@ def _is_constant(value: Any) -> bool:
 def _read_array(value: Any, path: str) -> Plain:
     if value.dtype.kind not in "biuf":
         raise StateError(path, f"is an array of {value.dtype}")
-    return torch.from_numpy(np.array(value, order="C", copy=True))
+    copied = torch.from_numpy(np.array(value, order="K", copy=True))
+    # As it lies in memory, down to strides of dimensions of one element: by them torch chooses how
+    # to convolve an image, and another way rounds differently.
+    strides = [step if size > 1 else abs(own) // value.itemsize
+               for size, step, own in zip(value.shape, copied.stride(), value.strides, strict=True)]  # fmt: skip
+    return copied.as_strided(copied.shape, strides)
 
 
 def _put_array(old: Any, tensor: Plain, path: str) -> Any:
     array = tensor.numpy()
     fits = isinstance(old, np.ndarray) and (old.shape, old.dtype) == (array.shape, array.dtype)
     if not fits or not old.flags.writeable:
-        return array.copy()
+        return tensor.clone().numpy()  # `copy` would give it other strides
     old[...] = array  # in place: other arrays may be views of it
     return old
 
