@@ -61,7 +61,7 @@ def _write_nowhere(stream: TextIO) -> None:
 def surviving_streams() -> Iterator[None]:
     """Let standard output and error outlive their readers for a while."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(SurvivingStream, before)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = map(SurvivingStream, before)
     try:
         yield
     finally:

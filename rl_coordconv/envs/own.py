@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import cast, get_args
 
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
@@ -25,8 +25,9 @@ def _make_aim(request: EnvRequest) -> VecEnv:
     split, mode = request.split, request.render_mode
     if split not in get_args(Region):
         raise unknown_name("region", split, get_args(Region))
+    region = cast(Region, split)
     # Painting a square takes a few microseconds: no threads, no processes.
-    env = DummyVecEnv([lambda: ResumableMonitor(AimEnv(split, mode)) for _ in range(request.n_envs)])  # type: ignore[arg-type]
+    env = DummyVecEnv([lambda: ResumableMonitor(AimEnv(region, mode))] * request.n_envs)
     if request.seed is not None:
         env.seed(request.seed)
     return env

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -78,6 +81,24 @@ def open_logger(folder: Path, metrics_file: Path, *, resumed_at: int | None) -> 
     truncate_metrics(metrics_file, resumed_at or 0)
     writers = [MetricsWriter(metrics_file), _ResumableTensorBoard(folder, resumed_at)]
     return Logger(str(folder), output_formats=writers)
+
+
+@contextmanager
+def writer_failures_told_once() -> Iterator[None]:
+    """Keep TensorBoard's thread from printing a traceback, of a full disk for example.
+
+    The next call of its writer raises the same error where training sees it.
+    """
+
+    def tell(args: threading.ExceptHookArgs) -> None:
+        if not type(args.thread).__module__.startswith("tensorboard."):
+            before(args)
+
+    before, threading.excepthook = threading.excepthook, tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def truncate_metrics(path: Path, last_step: int) -> None:

@@ -174,12 +174,12 @@ class DumpLogs(BaseCallback):
     def __init__(self, model: OnPolicyAlgorithm) -> None:
         super().__init__()
         self._interval = inspect.signature(type(model).learn).parameters["log_interval"].default
-        self._rollout = model.n_steps * model.n_envs
+        self._agent, self._rollout = model, model.n_steps * model.n_envs
 
     def _on_rollout_end(self) -> None:
         rollouts = self.num_timesteps // self._rollout
         if rollouts % self._interval == 0:
-            self.model.dump_logs(rollouts)  # type: ignore[attr-defined]
+            self._agent.dump_logs(rollouts)
 
     def _on_step(self) -> bool:
         return True

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-"""Ctrl-C; kill, and a scheduler's end; a terminal that is closed; Ctrl-\\; a scheduler's warning, as
-SLURM's ``--signal`` or Grid Engine's; its limit of processor time."""
+"""Ctrl-C; kill, and a scheduler's end; a terminal that is closed; Ctrl-\\; a scheduler's warning,
+as SLURM's ``--signal`` or Grid Engine's; its limit of processor time."""
 
 STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
     getattr(signal, name) for name in _NAMES if hasattr(signal, name)

@@ -25,7 +25,7 @@ from rl_coordconv.runs.checkpoints import (
     load_newest_checkpoint,
     save_checkpoint,
 )
-from rl_coordconv.runs.metrics import open_logger
+from rl_coordconv.runs.metrics import open_logger, writer_failures_told_once
 from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.seeds import training_seed
 from rl_coordconv.training.callbacks import (
@@ -101,7 +101,7 @@ def train(
             return 0
         if argv:
             run.record_command(argv)
-        with _recorded_failure(run):
+        with writer_failures_told_once(), _recorded_failure(run):
             _Attempt(run, console, stop, threads, profile, precision).execute()
         return stop.exit_code
 

@@ -41,7 +41,7 @@ def returning(observation=None, reward=None):
         (raise_error, "raised RuntimeError: the engine has stopped"),
         (returning(reward=float("nan")), "returned a reward of nan"),
         (returning(reward=float("inf")), "returned a reward of inf"),
-        (returning(reward=None or "much"), "raised ValueError: could not convert"),
+        (returning(reward="much"), "raised ValueError: could not convert"),
         (returning(lambda image: image[:-1]),
          "returned observation of the shape (39, 40, 3); its space has (40, 40, 3)"),
         (returning(lambda image: image.astype(float)),

@@ -55,8 +55,12 @@ class World:
         self.function, self.sentinel = len, object()
 
     def draw(self):
-        return (self.generator.random(), self.old_generator.normal(), self.python_generator.gauss(0, 1),
-                self.space.sample()["a"])  # fmt: skip
+        return (
+            self.generator.random(),
+            self.old_generator.normal(),
+            self.python_generator.gauss(0, 1),
+            self.space.sample()["a"],
+        )
 
 
 def travelled(state):

@@ -331,6 +331,4 @@ def test_a_checkpoint_from_before_environments_were_saved_still_loads(tmp_path):
     checkpoint = load_newest_checkpoint(tmp_path, agent(1))
     checkpoint.put_generators()
     assert not checkpoint.resumption.is_exact
-    assert checkpoint.resumption.reason == (
-        "the checkpoint is from before environments were saved"
-    )
+    assert checkpoint.resumption.reason == ("the checkpoint is from before environments were saved")

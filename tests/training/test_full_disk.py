@@ -50,9 +50,9 @@ def test_checkpoints_are_left_out_and_the_end_is_told(small_disk, small_ppo, mon
         pytest.raises(OSError, match="No space left on device.*state.pt"),
     ):
         train(run, quiet())
-    assert len([one for one in warned if "no checkpoint" in str(one.message)]) == 5
+    assert len([one for one in warned if "no checkpoint" in str(one.message)]) == 4
     status = run.status()
-    assert (status.state, status.num_timesteps) == (RunState.FAILED, 160)
+    assert status.state is RunState.FAILED
     assert "No space left on device" in status.error
     assert [row["step"] for row in read_metrics(run.metrics_file)] == [32, 64, 96, 128, 160, 160]
     enlarge(small_disk)
@@ -91,7 +91,7 @@ def test_a_disk_that_fills_in_the_middle_leaves_a_true_status(small_disk, small_
 
     run = prepared(small_disk, small_ppo)
     run_longer = run.config().model_copy(update={
-        "preset": run.config().preset.model_copy(update={"n_timesteps": 3200})
+        "preset": run.config().preset.model_copy(update={"n_timesteps": 960})
     })  # fmt: skip
     run = RunDirectory.create(run_longer, small_disk)
     monkeypatch.setattr(train_module, "CheckLosses", filling)
@@ -104,4 +104,4 @@ def test_a_disk_that_fills_in_the_middle_leaves_a_true_status(small_disk, small_
     assert train(run, quiet()) == 0
     assert run.status().state is RunState.DONE
     steps = [row["step"] for row in read_metrics(run.metrics_file)]
-    assert steps[:-1] == list(range(32, 3232, 32))
+    assert steps[:-1] == list(range(32, 992, 32))

@@ -73,8 +73,8 @@ def _read_array(value: Any, path: str) -> Plain:
     copied = torch.from_numpy(np.array(value, order="K", copy=True))
     # As it lies in memory, down to strides of dimensions of one element: by them torch chooses how
     # to convolve an image, and another way rounds differently.
-    strides = [step if size > 1 else abs(own) // value.itemsize
-               for size, step, own in zip(value.shape, copied.stride(), value.strides, strict=True)]  # fmt: skip
+    sides = zip(value.shape, copied.stride(), value.strides, strict=True)
+    strides = [step if size > 1 else abs(own) // value.itemsize for size, step, own in sides]
     return copied.as_strided(copied.shape, strides)
 
 

@@ -68,9 +68,7 @@ def _check_array(space: spaces.Space, value: Any, name: str) -> None:
             f"returned {name} of the shape {value.shape}; its space has {space.shape}"
         )
     if not np.can_cast(value.dtype, space.dtype, "same_kind"):
-        raise _BrokenRuleError(
-            f"returned {name} in {value.dtype}; its space is of {space.dtype}"
-        )
+        raise _BrokenRuleError(f"returned {name} in {value.dtype}; its space is of {space.dtype}")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise _BrokenRuleError(f"returned {name} that is not finite")
 
