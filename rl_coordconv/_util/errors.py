@@ -8,6 +8,8 @@ from typing import Any
 
 _LONGEST = 200
 """Characters of a value that a message shows, and that names are compared by."""
+_LARGEST = 10_000
+"""Characters and parts of a value that are written out at all."""
 
 
 class UnknownNameError(ValueError):
@@ -47,12 +49,33 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> UnknownNameEr
 
 
 def shown(value: Any) -> str:
-    """Return a value's ``repr``, cut where it would fill the screen."""
+    """Return a value's ``repr``, cut where it would fill the screen.
+
+    What is large, or says the same part over and over, is described rather than written out.
+    """
+    if not isinstance(value, str) and not _is_short(value):
+        return f"a {type(value).__name__} of {len(value):,} values"
     try:
         text = repr(value)
     except ValueError:  # Python writes out no integer of more than 4,300 digits
         return "a number too long to be written out"
+    except RecursionError:
+        return "a value nested too deep to be written out"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
+
+
+def _is_short(value: Any) -> bool:
+    """Tell whether a value is written out at little cost, however often its parts occur in it."""
+    waiting, left = [value], _LARGEST
+    while waiting and left >= 0:
+        one = waiting.pop()
+        parts = [*one.keys(), *one.values()] if isinstance(one, dict) else one
+        if isinstance(parts, list | tuple | set | frozenset):
+            left -= len(parts)
+            waiting += list(parts) if left >= 0 else []
+        elif isinstance(one, str | bytes):
+            left -= len(one)
+    return left >= 0
 
 
 def closest(given: str, names: Iterable[str], most: int = 3) -> list[str]:

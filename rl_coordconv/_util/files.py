@@ -1,7 +1,8 @@
 """Writing files so that a crash leaves the old content or the new one, never half of either.
 
 A rename alone survives a killed process, but not a power cut: it may reach the disk before the
-content does. So content is flushed before it is renamed, and the rename after it.
+content does. So content is flushed before it is renamed, and the rename after it. Nothing is
+written through a symbolic link.
 """
 
 from __future__ import annotations
@@ -16,6 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.links import refuse_link
+from rl_coordconv._util.reading import read_bytes, read_json, read_mapping
+
+__all__ = [
+    "BLOCK",
+    "is_full",
+    "naming",
+    "overwrite_bytes",
+    "read_bytes",
+    "read_json",
+    "read_mapping",
+    "replace",
+    "replace_all",
+    "sync_directory",
+    "sync_file",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 _NO_DIRECTORY_SYNC = (errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 """What Windows and some network file systems answer where a directory cannot be flushed."""
@@ -45,16 +65,22 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     The temporary file lies in the same directory because a rename is atomic only within one file
     system.
+
+    Raises:
+        InputError: a link or a directory has its name.
+        OSError: it cannot be written; names the file, not the temporary one.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with naming(path), os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        replace(Path(temporary), path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    _check_target(path)
+    with naming(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.chmod(temporary, 0o644)
+            replace(Path(temporary), path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def overwrite_bytes(path: Path, content: bytes) -> None:
@@ -66,6 +92,7 @@ def overwrite_bytes(path: Path, content: bytes) -> None:
         path: a file that is there.
         content: no more than a block of the file system, `BLOCK` bytes, else it may not fit.
     """
+    refuse_link(path)
     with naming(path), path.open("rb+") as file:
         file.write(content)
         file.truncate()
@@ -76,7 +103,7 @@ BLOCK = 4096
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content by UTF-8 in one step."""
+    """Replace a file's content by UTF-8 in one step; raises as `write_bytes`."""
     write_bytes(path, text.encode("utf8"))
 
 
@@ -85,12 +112,17 @@ def write_json(path: Path, data: Any) -> None:
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot hold.
+        InputError: as `write_bytes`.
     """
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def replace(temporary: Path, final: Path) -> None:
-    """Rename a file or a whole directory into place, so that a power cut keeps it there whole."""
+    """Rename a file or a whole directory into place, so that a power cut keeps it there whole.
+
+    Raises:
+        InputError: a link has its name, or a directory that of a file.
+    """
     replace_all([(temporary, final)])
 
 
@@ -101,12 +133,19 @@ def replace_all(moves: Iterable[tuple[Path, Path]]) -> None:
         moves: what is renamed, and to where; both in one file system.
     """
     moves = list(moves)
-    for temporary, _ in moves:
+    for temporary, final in moves:
+        _check_target(final, is_folder=temporary.is_dir())
         _sync_tree(temporary)
     for temporary, final in moves:
         os.replace(temporary, final)
     for folder in dict.fromkeys(final.parent for _, final in moves):
         sync_directory(folder)
+
+
+def _check_target(path: Path, *, is_folder: bool = False) -> None:
+    refuse_link(path)
+    if path.is_dir() and not is_folder:
+        raise InputError(f"{path} cannot be written: it is a directory")
 
 
 def sync_file(path: Path) -> None:
@@ -135,41 +174,3 @@ def _sync_tree(path: Path) -> None:
     for inner in sorted(path.iterdir()):
         _sync_tree(inner)
     sync_directory(path)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        InputError: it cannot be read, or is not JSON: cut short, or damaged.
-    """
-    content = read_bytes(path)
-    try:
-        return json.loads(content.decode("utf8"))
-    except (ValueError, RecursionError) as error:
-        what = f"no JSON ({error})" if content else "empty"
-        raise InputError(f"{path} is damaged: {what}") from error
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    Raises:
-        InputError: it cannot be read, or holds something else.
-    """
-    data = read_json(path)
-    if not isinstance(data, dict):
-        raise InputError(f"{path} is damaged: it holds {str(data)[:60]!r} rather than an object")
-    return data

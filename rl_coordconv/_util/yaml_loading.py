@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv._util.reading import read_bytes
 
 MAX_BYTES = 2**20
 """Of a file; the largest that we ship has 6 kB."""
@@ -15,27 +16,28 @@ MAX_DEPTH = 32
 """Of lists and mappings in each other."""
 MAX_VALUES = 20_000
 """Of a file, those that aliases repeat included."""
+MAX_CHARACTERS = MAX_BYTES
+"""Of all these values together: a long text is not repeated by aliases either."""
 
 # PyYAML's constructors of numbers, dates and explicit tags let all of these through.
 _UNREADABLE = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 
 
-def read_yaml_file(path: Path) -> Any:
+def read_yaml_file(path: Path, *, follow: bool = True) -> Any:
     """Read a YAML file.
+
+    Args:
+        path: where it lies.
+        follow: whether it may be a link, as a file that a person names may.
 
     Raises:
         InputError: no regular file of at most `MAX_BYTES` of UTF-8, or as `parse_yaml`.
     """
     try:
-        if not path.is_file():
-            kind = "a directory" if path.is_dir() else "missing or no regular file"
-            raise InputError(f"{path} cannot be read: it is {kind}")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{path} is too large for YAML of ours (allowed: {MAX_BYTES:,} bytes)")
+        there = path.resolve(strict=True) if follow else path
+    except (OSError, RuntimeError, ValueError):  # for the message below
+        there = path
+    content = read_bytes(there, MAX_BYTES)
     try:
         text = content.decode("utf8")
     except UnicodeDecodeError as error:
@@ -52,8 +54,8 @@ def parse_yaml(text: str, *, where: str) -> Any:
         where: what holds it, for the message.
 
     Raises:
-        InputError: not YAML; a key given twice; more than `MAX_DEPTH` levels or `MAX_VALUES`
-            values; a number or date that does not exist.
+        InputError: not YAML; a key given twice; more than `MAX_DEPTH` levels, `MAX_VALUES` values
+            or `MAX_CHARACTERS` characters; a number or date that does not exist.
     """
     try:
         return _PlainLoader(text).get_single_data()
@@ -76,26 +78,39 @@ class _PlainLoader(yaml.SafeLoader):
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self._depth = self._values = 0
-        self._sizes: dict[int, int] = {}
+        self._depth = self._values = self._characters = 0
+        self._sizes: dict[int, tuple[int, int]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event, before = self.peek_event(), self._values
+        event, before = self.peek_event(), (self._values, self._characters)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _refusal(f"more than {MAX_DEPTH} levels of lists and mappings", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent):
-            if id(node) not in self._sizes:
-                raise _refusal(f"alias {event.anchor!r} contains itself", event)
-            self._values += self._sizes[id(node)]
+            self._count_alias(node, event)
         else:
             self._values += 1
-            self._sizes[id(node)] = self._values - before
-        if self._values > MAX_VALUES:
-            raise _refusal(f"more than {MAX_VALUES:,} values, aliases written out", event)
+            self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+            self._sizes[id(node)] = (self._values - before[0], self._characters - before[1])
+        self._check_counts(event)
         return node
+
+    def _count_alias(self, node: yaml.Node | None, event: yaml.AliasEvent) -> None:
+        if id(node) not in self._sizes:
+            raise _refusal(f"alias {event.anchor!r} contains itself", event)
+        values, characters = self._sizes[id(node)]
+        self._values += values
+        self._characters += characters
+
+    def _check_counts(self, event: yaml.Event) -> None:
+        for count, most, what in (
+            (self._values, MAX_VALUES, "values"),
+            (self._characters, MAX_CHARACTERS, "characters"),
+        ):
+            if count > most:
+                raise _refusal(f"more than {most:,} {what}, aliases written out", event)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
@@ -103,9 +118,13 @@ class _PlainLoader(yaml.SafeLoader):
         for key, _ in node.value:
             name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
             if name in seen:
-                raise _refusal(f"key {key.value!r} is given twice", key)
+                raise _refusal(f"key {_written(key)} is given twice", key)
             seen.add(name)
         return node
+
+
+def _written(key: yaml.Node) -> str:
+    return shown(key.value) if isinstance(key, yaml.ScalarNode) else "that is no scalar"
 
 
 def _refusal(problem: str, place: Any) -> yaml.MarkedYAMLError:

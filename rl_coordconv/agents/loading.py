@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 import zipfile
 from pathlib import Path
@@ -13,8 +12,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError, unknown_name
+from rl_coordconv._util.reading import parse_json
 from rl_coordconv._util.sb3_internals import refuse_replacements
 from rl_coordconv.agents.algorithms import ALGORITHMS
+from rl_coordconv.agents.listing import DAMAGE, list_model, read_member
 from rl_coordconv.agents.portable import load_portable as load_policy
 
 __all__ = ["load", "load_policy"]
@@ -55,9 +56,11 @@ def load(
     """
     file = _find_file(Path(path))
     if not trust:
+        told = list_model(file.resolve()).sentence
         raise InputError(
-            f"loading {file} unpickles it, which runs any code the file contains; pass trust=True "
-            "if you know where it comes from, or use load_policy(RUN_DIR), which runs none"
+            f"loading {file} unpickles it, which runs any code the file contains ({told}); pass "
+            "trust=True if you know where it comes from, or use load_policy(RUN_DIR), which runs "
+            "none"
         )
     saved = _read_data(file)
     cls = _choose_algorithm(file, saved, algorithm)
@@ -65,7 +68,7 @@ def load(
         refuse_replacements()
         try:
             model = cls.load(file, env=env, device=device, **options)
-        except (UserWarning, ImportError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever the pickles of a damaged file end in
             raise InputError(f"{file} cannot be loaded as it was saved: {error}") from error
     _check_extractor(file, saved, model)
     return model
@@ -81,9 +84,13 @@ def _find_file(path: Path) -> Path:
 def _read_data(file: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(file) as archive:
-            data: dict[str, Any] = json.loads(archive.read("data"))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            data = parse_json(read_member(archive, "data"), f"data in {file}")
+    except InputError:
+        raise
+    except DAMAGE as error:
         raise InputError(f"{file} is not a model saved by stable-baselines3: {error}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{file} is not a model saved by stable-baselines3: its data is no object")
     return data
 
 

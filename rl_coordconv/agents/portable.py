@@ -1,7 +1,8 @@
 """Policies on disk without pickle: ``policy.safetensors`` and ``policy.json``.
 
 A zip of stable-baselines3 runs whatever code it contains when it is loaded. These two files hold
-numbers and names; of the names only those listed here are ever built.
+numbers and names; of the names only those listed here are ever built, and only after the sizes that
+they claim have been compared with the weights that are there.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import (
@@ -28,7 +27,11 @@ from torch import nn
 
 from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv._util.files import write_bytes, write_text
+from rl_coordconv._util.links import is_there
+from rl_coordconv.agents.description import FORMAT_VERSION, Description, read_description
+from rl_coordconv.agents.outlines import names_by_tensor, shapes_by_name, without_memory
 from rl_coordconv.agents.spaces_as_data import build_space, describe_space
+from rl_coordconv.agents.weights import Shapes, check_shapes, read_shapes, read_weights
 from rl_coordconv.extractors import (
     CoordConvCNN,
     CoordConvCnnPolicy,
@@ -38,14 +41,17 @@ from rl_coordconv.extractors.forms import AS_PUBLISHED
 from rl_coordconv.extractors.registry import portable_classes
 from rl_coordconv.version import __version__
 
-FORMAT_VERSION = 2
-"""1 knew one image and discrete actions only."""
 WEIGHTS = "policy.safetensors"
 DESCRIPTION = "policy.json"
 
 _POLICIES = (ActorCriticCnnPolicy, CoordConvCnnPolicy, MultiInputActorCriticPolicy)
 _ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
 _PLAIN_OPTIONS = ("share_features_extractor", "normalize_images", "ortho_init")
+_OURS = ("rl_coordconv.", "stable_baselines3.")
+
+# What building a network of sizes and options that do not go together ends in.
+_MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
+            ValueError)  # fmt: skip
 
 
 def save_portable(model: BaseAlgorithm, directory: str | Path) -> None:
@@ -92,7 +98,8 @@ def load_portable(directory: str | Path, device: torch.device | str = "auto") ->
     """Build the policy that `save_portable` wrote.
 
     Args:
-        directory: the directory with the two files, for example a run's.
+        directory: the directory with the two files, for example a run's; they may be links there,
+            as in the cache of a model hub.
         device: ``auto``, or where the policy shall compute.
 
     Returns:
@@ -101,25 +108,31 @@ def load_portable(directory: str | Path, device: torch.device | str = "auto") ->
     Raises:
         InputError: a file is missing or damaged, or names something that is not known.
     """
-    return read_portable(directory, device).policy
+    return read_portable(directory, device, follow=True).policy
 
 
-def read_portable(directory: str | Path, device: torch.device | str = "auto") -> PortablePolicy:
-    """Build the policy as `load_portable` does, and say how long these weights were trained."""
-    folder = Path(directory)
-    description = _read_description(folder / DESCRIPTION)
-    weights = _read(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
-        raise InputError(f"{folder / WEIGHTS} does not match the checksum in {DESCRIPTION}")
-    num_timesteps = description.get("num_timesteps")
-    if type(num_timesteps) is not int or num_timesteps < 0:
-        raise InputError(f"{folder / DESCRIPTION}: num_timesteps {num_timesteps!r} is no count")
-    policy = _restore(folder / DESCRIPTION, description, weights)
+def read_portable(
+    directory: str | Path, device: torch.device | str = "auto", *, follow: bool = False
+) -> PortablePolicy:
+    """Build the policy as `load_portable` does, and say how long these weights were trained.
+
+    Args:
+        directory: with the two files.
+        device: as `load_portable` takes it.
+        follow: whether they may be links.
+
+    Raises:
+        InputError: as `load_portable`, or a file is a link.
+    """
+    path, weights = (_find_file(Path(directory), name, follow) for name in (DESCRIPTION, WEIGHTS))
+    description = read_description(path)
+    _check_claims(path, description, read_shapes(weights))
+    policy = _restore(path, description, read_weights(weights, description.sha256))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     policy.to(device)
     policy.set_training_mode(False)
-    return PortablePolicy(policy, num_timesteps)
+    return PortablePolicy(policy, description.num_timesteps)
 
 
 def read_checksum(directory: str | Path) -> str:
@@ -128,7 +141,8 @@ def read_checksum(directory: str | Path) -> str:
     Raises:
         InputError: a file is missing or damaged.
     """
-    return hashlib.sha256(_read_weights(Path(directory))).hexdigest()
+    checksum, _ = _read_weights(Path(directory))
+    return checksum
 
 
 def load_weights(policy: ActorCriticPolicy, directory: str | Path) -> None:
@@ -141,35 +155,43 @@ def load_weights(policy: ActorCriticPolicy, directory: str | Path) -> None:
     Raises:
         InputError: a file is missing or damaged, or the weights do not fit: names them.
     """
-    folder = Path(directory)
-    try:
-        tensors = load_tensors(_read_weights(folder))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / WEIGHTS} is damaged: {error}") from error
-    own = {name: tuple(tensor.shape) for name, tensor in _unique_tensors(policy).items()}
+    _, tensors = _read_weights(Path(directory))
     there = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    wrong = [
-        f"{name} is {there.get(name, 'missing')} there and {own.get(name, 'missing')} here"
-        for name in sorted(own.keys() | there.keys())
-        if own.get(name) != there.get(name)
-    ]
-    if wrong:
-        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise InputError(
-            f"the weights in {folder} do not fit this policy: {'; '.join(wrong[:3])}{more}"
-        )
+    refusal = f"the weights in {directory} do not fit this policy"
+    check_shapes(there, shapes_by_name(policy), refusal)
     _fill(policy, tensors)
 
 
-def _read_weights(folder: Path) -> bytes:
-    weights = _read(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != _read_description(folder / DESCRIPTION).get("sha256"):
-        raise InputError(f"{folder / WEIGHTS} does not match the checksum in {DESCRIPTION}")
-    return weights
+def _read_weights(folder: Path) -> tuple[str, dict[str, torch.Tensor]]:
+    path, weights = (_find_file(folder, name, False) for name in (DESCRIPTION, WEIGHTS))
+    checksum = read_description(path).sha256
+    return checksum, read_weights(weights, checksum)
+
+
+def _find_file(folder: Path, name: str, follow: bool) -> Path:
+    path = folder / name
+    if not is_there(path):
+        raise InputError(f"{folder} holds no portable policy: {name} is missing")
+    return path.resolve() if follow else path
+
+
+def _check_claims(path: Path, description: Description, there: Shapes) -> None:
+    """Compare what a description claims with the weights' shapes, before any of it is allocated."""
+    refusal = f"{path} does not describe the weights beside it"
+    try:
+        with without_memory():
+            claimed = shapes_by_name(_build(description, as_outline=True))
+    except InputError:
+        raise
+    except _MISFITS as error:
+        if not description.features_extractor.startswith(_OURS):
+            return  # somebody else's class may not be one that can be built without memory
+        raise InputError(f"{refusal}: {error}") from error
+    check_shapes(there, claimed, refusal)
 
 
 def _fill(policy: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    shared = _names_by_tensor(policy)
+    shared = names_by_tensor(policy)
     complete = {name: tensors.pop(group[0]) for group in shared for name in group[:1]}
     complete |= {name: complete[group[0]] for group in shared for name in group[1:]}
     policy.load_state_dict(complete | tensors, strict=True)
@@ -182,29 +204,23 @@ def _to_text(description: dict[str, Any]) -> str:
         raise InputError(f"the policy cannot be saved without pickle: {error}") from error
 
 
-def _restore(path: Path, description: dict[str, Any], weights: bytes) -> ActorCriticPolicy:
+def _restore(
+    path: Path, description: Description, tensors: dict[str, torch.Tensor]
+) -> ActorCriticPolicy:
     try:
         policy = _build(description)
-        _fill(policy, load_tensors(weights))
+        _fill(policy, tensors)
     except InputError:
         raise
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except _MISFITS as error:
         raise InputError(f"{path} does not describe the weights beside it: {error}") from error
     return policy
-
-
-def _names_by_tensor(policy: nn.Module) -> list[list[str]]:
-    """Group the state_dict's names: a shared extractor appears under three of them."""
-    groups: dict[int, list[str]] = {}
-    for name, tensor in policy.state_dict(keep_vars=True).items():
-        groups.setdefault(id(tensor), []).append(name)
-    return list(groups.values())
 
 
 def _unique_tensors(policy: nn.Module) -> dict[str, torch.Tensor]:
     state = policy.state_dict()
     return {
-        group[0]: state[group[0]].detach().cpu().contiguous() for group in _names_by_tensor(policy)
+        group[0]: state[group[0]].detach().cpu().contiguous() for group in names_by_tensor(policy)
     }
 
 
@@ -242,21 +258,21 @@ def _describe(model: BaseAlgorithm) -> dict[str, Any]:
     }
 
 
-def _build(description: dict[str, Any]) -> ActorCriticPolicy:
-    observation_space, action_space = _spaces_of(description)
-    policy_class = _find("policy", description["policy"], _POLICIES)
+def _build(description: Description, *, as_outline: bool = False) -> ActorCriticPolicy:
+    options = {name: getattr(description, name) for name in _PLAIN_OPTIONS}
+    if as_outline:
+        options["ortho_init"] = False
+    policy_class = _find("policy", description.policy, _POLICIES)
     policy: ActorCriticPolicy = policy_class(
-        observation_space,
-        action_space,
+        build_space(description.observation_space, as_outline=as_outline),
+        build_space(_actions_of(description), as_outline=as_outline),
         _no_schedule,
-        net_arch=description["net_arch"],
-        activation_fn=_find("activation", description["activation"], _ACTIVATIONS),
-        features_extractor_class=_find(
-            "extractor", description["features_extractor"], _extractors()
-        ),
+        net_arch=description.head_units,
+        activation_fn=_find("activation", description.activation, _ACTIVATIONS),
+        features_extractor_class=_find("extractor", description.features_extractor, _extractors()),
         # What is not said there was not chosen then, whatever the policy's class chooses now.
         features_extractor_kwargs=_as_then(description),
-        **{name: description[name] for name in _PLAIN_OPTIONS},
+        **options,
     )
     return policy
 
@@ -270,10 +286,10 @@ def _describe_actions(space: spaces.Space) -> Any:
     return described.get("discrete", described)
 
 
-def _as_then(description: dict[str, Any]) -> dict[str, Any]:
-    options: dict[str, Any] = description["features_extractor_kwargs"]
-    is_chosen_by_policy = description["policy"] == _path(CoordConvCnnPolicy)
-    has_coordinates = description["features_extractor"] == _path(CoordConvCNN)
+def _as_then(description: Description) -> dict[str, Any]:
+    options: dict[str, Any] = description.features_extractor_kwargs
+    is_chosen_by_policy = description.policy == _path(CoordConvCnnPolicy)
+    has_coordinates = description.features_extractor == _path(CoordConvCNN)
     return AS_PUBLISHED | options if is_chosen_by_policy and has_coordinates else options
 
 
@@ -282,12 +298,10 @@ def _no_schedule(_: float) -> float:
     return 0.0
 
 
-def _spaces_of(description: dict[str, Any]) -> tuple[spaces.Space, spaces.Space]:
-    observations, actions = description["observation_space"], description["actions"]
+def _actions_of(description: Description) -> Any:
     # Format 1 tells how many actions there are, all of them discrete.
-    if type(actions) is int:
-        actions = {"discrete": actions}
-    return build_space(observations), build_space(actions)
+    actions = description.actions
+    return {"discrete": actions} if type(actions) is int else actions
 
 
 def _format_of(observations: spaces.Space, actions: spaces.Space) -> int:
@@ -308,26 +322,3 @@ def _find(kind: str, path: str, allowed: tuple[type, ...]) -> Any:
     if path not in by_path:
         raise InputError(str(unknown_name(kind, path, by_path)))
     return by_path[path]
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        description: dict[str, Any] = json.loads(_read(path))
-        version = description["format_version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    if version not in range(1, FORMAT_VERSION + 1):
-        raise InputError(
-            f"{path} has format version {version!r}; this version of rl-coordconv reads 1 to "
-            f"{FORMAT_VERSION}"
-        )
-    return description
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path.parent} holds no portable policy: {path.name} is missing"
-        ) from error

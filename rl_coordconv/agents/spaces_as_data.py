@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv.agents.outlines import outline_box
 
 Data = dict[str, Any]
 
-MAX_ELEMENTS = 2**27
+MAX_ELEMENTS = 2**26
 """Of a described space: what a damaged file may claim before anything is allocated."""
 
 
@@ -42,16 +43,21 @@ def describe_space(space: spaces.Space) -> Data:
                      "and MultiDiscrete from 0, MultiBinary, Dict)")  # fmt: skip
 
 
-def build_space(data: Any) -> spaces.Space:
+def build_space(data: Any, *, as_outline: bool = False) -> spaces.Space:
     """Return the space that `describe_space` described.
 
+    Args:
+        data: what was read.
+        as_outline: whether its Boxes are outlines, see `outline_box`, of any size.
+
     Raises:
-        InputError: the data describes none.
+        InputError: the data describes none, or all of it together has more than `MAX_ELEMENTS`
+            elements.
     """
     if not isinstance(data, Mapping):
         raise InputError(f"{shown(data)} describes no space")
     try:
-        return _build(data)
+        return _build(data, as_outline)
     except (
         AssertionError,
         AttributeError,
@@ -63,9 +69,14 @@ def build_space(data: Any) -> spaces.Space:
         raise InputError(f"{shown(dict(data))} describes no space: {error}") from error
 
 
-def _build(data: Mapping[str, Any]) -> spaces.Space:
+def _build(data: Mapping[str, Any], as_outline: bool) -> spaces.Space:
     if "dict" in data:
-        return spaces.Dict({str(key): build_space(part) for key, part in data["dict"].items()})
+        parts = {str(key): part for key, part in data["dict"].items()}
+        if not as_outline:
+            _check_size(sum(_elements(part) for part in parts.values()))
+        return spaces.Dict(
+            {key: build_space(part, as_outline=as_outline) for key, part in parts.items()}
+        )
     if "discrete" in data:
         return spaces.Discrete(_checked(data["discrete"]))
     if "multi_discrete" in data:
@@ -73,11 +84,29 @@ def _build(data: Mapping[str, Any]) -> spaces.Space:
     if "multi_binary" in data:
         return spaces.MultiBinary(_checked(data["multi_binary"]))
     shape = tuple(_checked(side) for side in data["shape"])
-    if np.prod([float(side) for side in shape]) > MAX_ELEMENTS:
-        raise ValueError(f"it has more than {MAX_ELEMENTS:,} elements")
-    dtype = np.dtype(data["dtype"])
+    dtype = np.dtype(str(data["dtype"]))
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{shown(data['dtype'])} is no type of numbers")
+    if as_outline:
+        return outline_box(shape, dtype, _extreme(data["low"], min), _extreme(data["high"], max))
+    _check_size(_elements(data))
     low, high = (_as_array(data[key], shape, dtype) for key in ("low", "high"))
     return spaces.Box(low, high, shape, dtype.type)
+
+
+def _elements(data: Mapping[str, Any]) -> float:
+    if "dict" in data:
+        return sum(_elements(part) for part in data["dict"].values())
+    return float(np.prod([float(_checked(side)) for side in data.get("shape", ())]))
+
+
+def _check_size(elements: float) -> None:
+    if elements > MAX_ELEMENTS:
+        raise ValueError(f"it has more than {MAX_ELEMENTS:,} elements")
+
+
+def _extreme(bounds: Any, choose: Callable[[list[float]], float]) -> float:
+    return choose(bounds) if isinstance(bounds, list) else bounds
 
 
 def _bounds(values: NDArray[Any]) -> Any:

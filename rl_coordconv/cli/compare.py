@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.outputs import check_extra, check_folder
+
+if TYPE_CHECKING:
+    from rl_coordconv.reports.outcomes import Comparison
+    from rl_coordconv.reports.render import Written
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,21 @@ def run(argv: list[str]) -> int:
         source=", ".join(map(str, places)),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    for tally in comparison.tallies:
-        print(tally.sentence)
-    for choice in comparison.selection.choices if comparison.selection else ():
-        print(choice.sentence)
-    for warning in comparison.warnings:
-        print(f"note: {warning}")
-    if comparison.left_out:
-        print(f"runs that count in no verdict: {len(comparison.left_out)}; the report names them")
-    print(f"\nreport: {files.html}\n        {files.markdown}\n        {files.csv}")
-    print(f"        {files.figures}/")
+    _tell(comparison, files, PlainConsole())
     return 0
+
+
+def _tell(comparison: Comparison, files: Written, console: PlainConsole) -> None:
+    for tally in comparison.tallies:
+        console.print(tally.sentence)
+    for choice in comparison.selection.choices if comparison.selection else ():
+        console.print(choice.sentence)
+    for warning in comparison.warnings:
+        console.print(f"note: {warning}")
+    for one in comparison.unreadable:
+        console.print(f"set aside: {one.path}: {one.reason}")
+    if comparison.left_out:
+        count = len(comparison.left_out)
+        console.print(f"runs that count in no verdict: {count}; the report names them")
+    console.print(f"\nreport: {files.html}\n        {files.markdown}\n        {files.csv}")
+    console.print(f"        {files.figures}/")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.outputs import check_extra, check_file
 
@@ -30,12 +31,15 @@ def run(argv: list[str]) -> int:
     check_file("--output", arguments.output, FORMATS)
     check_extra("matplotlib", "report", "drawing curves")
     from rl_coordconv.reports.curves import draw_curves
-    from rl_coordconv.reports.table import runs_table
+    from rl_coordconv.reports.table import divide_readable, runs_table
     from rl_coordconv.runs import RunDirectory
 
-    runs = [RunDirectory(path) for path in arguments.run_dirs]
+    runs, reasons = divide_readable([RunDirectory(path) for path in arguments.run_dirs])
     table = runs_table(runs)
     draw_curves(runs, arguments.output)
-    print(table)
-    print(f"\nfigure: {arguments.output}")
+    console = PlainConsole()
+    console.print(table)
+    for reason in reasons:
+        console.print(f"set aside: {reason}")
+    console.print(f"\nfigure: {arguments.output}")
     return 0

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv._util.files import write_text
 from rl_coordconv.cli.arguments import parse
-from rl_coordconv.cli.outputs import check_extra, check_file, open_console
+from rl_coordconv.cli.outputs import check_extra, check_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,12 +51,13 @@ def run(argv: list[str]) -> int:
     arguments = parse(EvaluateArguments, argv, command="evaluate")
     _check_flags(arguments)
     from rl_coordconv.runs import RunDirectory
-    from rl_coordconv.training.evaluate import load_agent, unfinished_note
+    from rl_coordconv.training.evaluate import load_agent, refuse_model_file, unfinished_note
     from rl_coordconv.training.trust import import_named_code
     from rl_coordconv.training.video import record_video
 
-    console = open_console()
+    console = PlainConsole()
     directory = RunDirectory(arguments.run_dir)
+    refuse_model_file(directory)
     if arguments.trust:
         import_named_code(directory.config())
     agent = load_agent(directory, arguments.device)
@@ -113,4 +116,4 @@ def _play(
         console.print(describe_evaluation(evaluation))
         outcome = evaluation.as_dict()
     if arguments.output is not None:
-        arguments.output.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf8")
+        write_text(arguments.output, json.dumps(outcome, indent=2) + "\n")

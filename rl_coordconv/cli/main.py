@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from rl_coordconv._util.errors import InputError, MissingExtraError, UnknownNameError, unknown_name
+from rl_coordconv._util.errors import (
+    DivergedError,
+    InputError,
+    MissingExtraError,
+    UnknownNameError,
+    unknown_name,
+)
 from rl_coordconv._util.streams import surviving_streams
 from rl_coordconv.machine.hardware import limit_openmp_spinning
 from rl_coordconv.version import __version__
@@ -22,7 +32,10 @@ COMMANDS = {
 }
 """Every command and what it does; command ``x`` lives in the module ``rl_coordconv.cli.x``."""
 
+PACKAGE = Path(__file__).resolve().parents[1]
+
 USER_ERROR = 2
+DIVERGED = 1
 INTERRUPTED = 130
 
 _LONGEST = 2000
@@ -36,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the command's name and its arguments; None takes this process's.
 
     Returns:
-        The exit code: 0 done, 2 a mistake in what was asked for, 130 or 143 stopped by a signal.
+        The exit code: 0 done, 1 a training diverged or runs of a sweep failed, 2 a mistake in what
+        was asked for, 130 or 143 stopped by a signal.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -45,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"rl-coordconv {__version__}")
         return 0
-    with surviving_streams():
-        return _run_safely(arguments)
+    with _warnings_as_notes(), surviving_streams():
+        return _answer(arguments)
 
 
-def _run_safely(arguments: list[str]) -> int:
+def _answer(arguments: list[str]) -> int:
     """Run a command and turn what goes wrong in a user's hands into a line."""
     try:
         return _run(arguments[0], arguments[1:])
@@ -59,15 +73,41 @@ def _run_safely(arguments: list[str]) -> int:
         if (error.name or "").startswith("rl_coordconv"):
             raise
         return _refuse(f"{error}; install it with: pip install rl-coordconv")
-    except (OSError, MemoryError) as error:  # the disk is full, a file may not be read, ...
-        return _refuse(str(error) or type(error).__name__)
+    except DivergedError as error:
+        return _refuse(str(error), DIVERGED)
+    except OSError as error:  # the disk is full, a file may not be read, ...
+        return _refuse(_describe(error))
+    except MemoryError as error:
+        return _refuse(str(error) or "there is not enough memory")
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _refuse(message: str) -> int:
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Show a warning of this library as one line, without its place in the source."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], place: str, *rest: Any) -> None:
+            if category is UserWarning and Path(place).is_relative_to(PACKAGE):
+                print(f"note: {one_line(str(message))}", file=sys.stderr)
+            else:
+                show(message, category, place, *rest)
+
+        warnings.showwarning = tell
+        yield
+
+
+def _describe(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error) or type(error).__name__
+    return f"{error.filename}: {error.strerror}"
+
+
+def _refuse(message: str, code: int = USER_ERROR) -> int:
     print(f"error: {one_line(message)}", file=sys.stderr)
-    return USER_ERROR
+    return code
 
 
 def one_line(message: str) -> str:

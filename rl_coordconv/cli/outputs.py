@@ -7,14 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
-
 from rl_coordconv._util.errors import InputError, closest, missing_extra
-
-
-def open_console() -> Console:
-    """Return a console that prints every name as it is written: no markup, no emoji codes."""
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def check_file(flag: str, path: Path, endings: Iterable[str] = ()) -> None:
@@ -26,13 +19,16 @@ def check_file(flag: str, path: Path, endings: Iterable[str] = ()) -> None:
         endings: those that are allowed, whatever their case; none allows all.
 
     Raises:
-        InputError: another ending, a directory, or a folder that is missing or cannot be written.
+        InputError: another ending, a link, a directory, or a folder that is missing or cannot be
+            written.
     """
     allowed = tuple(endings)
     if allowed and path.suffix.lower() not in allowed:
         nearest = closest(path.suffix, allowed, most=1)
         hint = f"; did you mean {path.stem + nearest[0]!r}?" if nearest else ""
         raise InputError(f"{flag} {path} has no known ending{hint} (allowed: {', '.join(allowed)})")
+    if path.is_symlink():
+        raise InputError(f"{flag} {path} is a link, through which nothing is written")
     if path.is_dir():
         raise InputError(f"{flag} {path} is a directory; name a file in it")
     if path.exists() and not path.is_file():

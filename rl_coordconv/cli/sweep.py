@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.environments import import_named, read_presentation
 from rl_coordconv.cli.options import parse_grid
-from rl_coordconv.cli.outputs import check_folder, open_console
+from rl_coordconv.cli.outputs import check_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,7 +104,7 @@ def run(argv: list[str]) -> int:
     from rl_coordconv.sweeps.directory import SweepDirectory
     from rl_coordconv.sweeps.run import sweep
 
-    config, console = _config(arguments), open_console()
+    config, console = _config(arguments), PlainConsole()
     directory = SweepDirectory(arguments.output)
     if arguments.dry_run:
         _show_plan(config, directory, arguments, console)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import given_flags, parse
 from rl_coordconv.cli.options import parse_options
-from rl_coordconv.cli.outputs import check_folder, open_console
+from rl_coordconv.cli.outputs import check_folder
 from rl_coordconv.machine.hardware import check_threads
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run(argv: list[str]) -> int:
     """Parse the flags, train, and say what was reached."""
     arguments = parse(TaskArguments, argv, command="task")
     _check_flags(arguments, argv)
-    console = open_console()
+    console = PlainConsole()
     if arguments.list:
         _show_tasks(console)
         return 0

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.cli.arguments import flags_of, given_flags, parse
 from rl_coordconv.cli.environments import read_presentation
 from rl_coordconv.cli.options import parse_options, parse_settings
-from rl_coordconv.cli.outputs import check_folder, open_console
+from rl_coordconv.cli.outputs import check_folder
 from rl_coordconv.machine.hardware import check_threads
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def run(argv: list[str]) -> int:
     from rl_coordconv.training.summary import describe_run, describe_start
     from rl_coordconv.training.train import train
 
-    console = open_console()
+    console = PlainConsole()
     directory = _run_directory(arguments, argv, console)
     for sentence in _extend(arguments, directory):
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -9,14 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv._util.importing import is_import_path
-from rl_coordconv._util.validation import read_yaml, validate
+from rl_coordconv._util.validation import Scalar, read_yaml, validate
 
 MAX_SIDE = 4096
 """Pixels of a resized image's side."""
 MAX_STACK = 64
 MAX_STEPS = 10**9
 
-Scalar = bool | int | float | str
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 

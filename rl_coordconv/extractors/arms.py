@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
+
 
 from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv._util.yaml_loading import parse_yaml
 from rl_coordconv.extractors.registry import EXTRACTORS
 from rl_coordconv.extractors.spec import Role
 
@@ -84,8 +85,8 @@ def _write(value: Any) -> str:
 
 def _read(text: str, value: str) -> Any:
     try:
-        read = yaml.safe_load(value)
-    except yaml.YAMLError:
+        read = parse_yaml(value, where="an option")
+    except InputError:
         read = None
     if not isinstance(read, str | int | float | bool):
         raise InputError(

@@ -71,6 +71,7 @@ def compare(
         warnings=tuple(_warnings(games, cells, options, selection)),
         runs=tuple(runs),
         divergences=tuple(divergences(cells, options.baseline)),
+        unreadable=tuple(unreadable),
         selection=selection,
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from rl_coordconv._util.errors import InputError, missing_extra
+from rl_coordconv._util.files import write_bytes
+from rl_coordconv._util.text import shortened, visible
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.extractors import EXTRACTORS
 from rl_coordconv.runs import RunConfig, RunDirectory
@@ -93,18 +97,34 @@ def draw_curves(runs: Sequence[RunDirectory], output: Path) -> None:
     if not output.parent.is_dir():
         raise InputError(f"the folder {output.parent} for the figure does not exist")
     curves = [load_curve(run) for run in runs]
+    image = io.BytesIO()
+    with _plain_text():
+        figure = _drawn(curves)
+        figure.savefig(image, dpi=160, format=output.suffix.lower().removeprefix("."))
+    write_bytes(output, image.getvalue())
+
+
+def _drawn(curves: Sequence[Curve]) -> Any:
     games = sorted({curve.config.game for curve in curves})
     figure, axes = _panels(len(games))
     for game, axis in zip(games, axes, strict=True):
         _draw_game(axis, game, [curve for curve in curves if curve.config.game == game])
-    figure.savefig(output, dpi=160)
+    return figure
+
+
+def _plain_text() -> AbstractContextManager[None]:
+    """Have matplotlib draw a dollar in a name as a dollar."""
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise missing_extra("matplotlib", "report", "drawing curves") from error
+    settings: dict[Any, Any] = {"text.parse_math": False}
+    return rc_context(settings)
 
 
 def _panels(count: int) -> tuple[Any, Any]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_extra("matplotlib", "report", "drawing curves") from error
+    from matplotlib.figure import Figure
+
     columns = min(count, 3)
     rows = -(-count // columns)
     # A Figure of its own rather than pyplot's needs no display and leaves no global state behind.
@@ -133,17 +153,21 @@ def _draw_game(axis: Any, game: str, curves: list[Curve]) -> None:
             color=colour,
             linestyle=LINES[config.seed % len(LINES)],
             linewidth=1.6,
-            label=f"{name} ({config.agent}, seed {config.seed})",
+            label=f"{_label(name)} ({_label(config.agent)}, seed {config.seed})",
         )
     scores = reference_scores()
     if game in scores:
         axis.axhline(scores[game].random, color="0.5", linestyle=":", label="random agent")
-    axis.set_title(game)
+    axis.set_title(_label(game))
     axis.set_xlabel("million agent steps")
     axis.set_ylabel(f"raw return (mean of last {WINDOW} games)")
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize="small")
+
+
+def _label(name: str) -> str:
+    return shortened(visible(name), 60)
 
 
 def _colour(curve: Curve, by_precision: bool) -> str | None:

@@ -13,6 +13,8 @@ import numpy as np
 
 from rl_coordconv import statistics
 from rl_coordconv._util.errors import missing_extra
+from rl_coordconv._util.files import write_bytes, write_text
+from rl_coordconv._util.text import shortened
 from rl_coordconv.extractors import EXTRACTORS
 from rl_coordconv.extractors.arms import extractor_of
 from rl_coordconv.reports.comparison import POINTS, curve
@@ -39,6 +41,9 @@ DARK = {
 }
 """The same colours on a dark page."""
 
+_LONGEST_LABEL = 80
+"""Characters; the axes need some room, too."""
+
 INK, PAPER = "#1b1f25", "#fefefe"
 """Placeholders: on the page, ink becomes the text's colour and paper becomes see-through."""
 
@@ -62,9 +67,9 @@ class Figure:
     png: bytes
 
     def save(self, folder: Path) -> None:
-        """Write ``<name>.svg`` and ``<name>.png``."""
-        (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf8")
-        (folder / f"{self.name}.png").write_bytes(self.png)
+        """Write ``<name>.svg`` and ``<name>.png``; raises as `write_bytes`."""
+        write_text(folder / f"{self.name}.svg", self.svg)
+        write_bytes(folder / f"{self.name}.png", self.png)
 
 
 class Painter:
@@ -163,7 +168,7 @@ class Painter:
             grid = np.linspace(0, budget, POINTS)
             rows = [statistics.on_grid(*run.weights[layer], grid) for run in runs]
             short = layer.removeprefix("features_extractor.")
-            label = arm.arm if len(layers) == 1 else f"{arm.arm}, {short}"
+            label = _label(arm.arm if len(layers) == 1 else f"{arm.arm}, {short}")
             style = ("-", "--", ":", "-.")[index % 4]
             axis.plot(
                 grid / 1e6, _mean(np.array(rows)), color=self.colour(arm.arm), linestyle=style,
@@ -196,7 +201,7 @@ class Painter:
         colour = self.colour(arm.arm)
         n = f" (n = {arm.n})"
         axis.plot(
-            band.x, band.estimate, color=colour, linewidth=1.8, label=arm.arm + n,
+            band.x, band.estimate, color=colour, linewidth=1.8, label=_label(arm.arm) + n,
             linestyle=_dashes(arm.arm),
         )  # fmt: skip
         known = np.isfinite(band.low) & np.isfinite(band.high)
@@ -241,7 +246,7 @@ class Painter:
             text, image = io.StringIO(), io.BytesIO()
             canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
             canvas.savefig(image, format="png", dpi=150, metadata={"Software": None})
-        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "figure"
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", shortened(name, 100)).strip("._") or "figure"
         svg = text.getvalue()
         return Figure(safe, title, inline_svg(svg, safe), svg, image.getvalue())
 
@@ -293,3 +298,7 @@ def _inline_tag(tag: str, prefix: str) -> str:
 def _dashes(arm: str) -> Any:
     spec = EXTRACTORS.get(extractor_of(arm))
     return spec.dashes if spec is not None else "-"
+
+
+def _label(name: str) -> str:
+    return shortened(name, _LONGEST_LABEL)

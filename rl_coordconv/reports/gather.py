@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rl_coordconv._util.errors import InputError, shown, unknown_name
 from rl_coordconv.reports.comparison import compare
+from rl_coordconv.reports.finding import find_runs, linked_runs, nothing_found
 from rl_coordconv.reports.imports import import_runs
 from rl_coordconv.reports.outcomes import Comparison, Options
-from rl_coordconv.reports.planned import planned_runs
-from rl_coordconv.reports.results import find_runs, load_runs, nothing_found
+from rl_coordconv.reports.planned import read_plan
+from rl_coordconv.reports.results import Unreadable, load_runs
 
 
 def parse_imports(values: Sequence[str]) -> dict[str, Path]:
@@ -55,7 +56,10 @@ def gather(
     if not directories and not imports:
         raise InputError("no directory was given: name a sweep, or runs to --import")
     runs, unreadable = load_runs(find_runs(directories))
-    planned = dict.fromkeys(run for directory in directories for run in planned_runs(directory))
+    unreadable += linked_runs(directories)
+    plans = [read_plan(directory) for directory in directories]
+    unreadable += [plan.fault for plan in plans if plan.fault is not None]
+    planned = dict.fromkeys(run for plan in plans for run in plan.runs)
     arms, agents = {run.arm for run in runs}, {run.agent for run in runs}
     for name, directory in imports.items():
         if name in arms:
@@ -63,9 +67,17 @@ def gather(
         found, broken = import_runs(name, directory, agents)
         runs += found
         unreadable += broken
-    if not (runs or unreadable or planned):
+    if not runs and unreadable:
+        raise _nothing_readable(unreadable)
+    if not (runs or planned):
         raise nothing_found(directories)
     arms = {run.arm for run in runs} | {one.arm for one in planned}
     if baseline_must_exist and options.baseline not in arms:
         raise unknown_name("baseline", options.baseline, arms)
     return compare(runs, options, unreadable=unreadable, planned=planned)
+
+
+def _nothing_readable(unreadable: Sequence[Unreadable]) -> InputError:
+    first, *others = unreadable
+    more = f"; and {len(others)} more" if others else ""
+    return InputError(f"no run could be read: {first.path}: {first.reason}{more}")

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv._util.text import as_name, as_reason
 from rl_coordconv.envs import resolve_game
 from rl_coordconv.reports.results import IMPORTED, Run, Unreadable
 from rl_coordconv.runs.episodes import EpisodeRow, check_episodes, read_monitor
@@ -91,9 +92,10 @@ def import_runs(
             read = _read_monitors(monitors) if monitors else _read_events(events)
             found.append(_identify(directory, folder, read))
         except (InputError, UnknownNameError) as error:
-            unreadable.append(Unreadable(folder, str(error)))
+            unreadable.append(Unreadable(folder, as_reason(str(error))))
         except Exception as error:  # whatever is wrong with one run, the others are reported
-            unreadable.append(Unreadable(folder, f"{type(error).__name__}: {error}"))
+            reason = as_reason(f"{type(error).__name__}: {error}")
+            unreadable.append(Unreadable(folder, reason))
     if not found and not unreadable:
         raise InputError(
             f"--import {name}={directory}: looked for monitor.csv, *.monitor.csv and "
@@ -228,10 +230,10 @@ def _numbered(name: str, found: list[_Found], default_agent: str) -> list[Run]:
         runs.append(
             Run(
                 path=one.folder,
-                game=one.game,
+                game=as_name(one.game),
                 agent=agent,
-                arm=name,
-                extractor=name,
+                arm=as_name(name),
+                extractor=as_name(name),
                 seed=seed,
                 state=IMPORTED,
                 steps=one.read.steps,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from rl_coordconv._util.text import visible
 from rl_coordconv.reports.report import Report, Section
 from rl_coordconv.reports.tables import Arm, Cell, Chip, Table
 
 
 def escape(text: str) -> str:
     """Write text so that Markdown and HTML in it are shown rather than obeyed."""
-    flat = " ".join(text.split())
+    flat = visible(" ".join(text.split()))
     quoted = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]|#~$!])", r"\\\1", quoted)
 

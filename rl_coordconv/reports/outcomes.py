@@ -11,7 +11,7 @@ from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv.envs import ReferenceScores, reference_scores
 from rl_coordconv.extractors.arms import published_tally
 from rl_coordconv.reports.choosing import Selection
-from rl_coordconv.reports.results import Run
+from rl_coordconv.reports.results import Run, Unreadable
 from rl_coordconv.reports.selection import Cell, LeftOut
 from rl_coordconv.statistics import Interval, Verdict
 
@@ -254,6 +254,8 @@ class Comparison:
     runs: tuple[Run, ...]
     divergences: tuple[Divergence, ...] = ()
     """Of every arm, where any run diverged."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Runs and descriptions that were set aside, and why."""
     selection: Selection | None = None
     """Which hyperparameters were chosen, where they were to be."""
 

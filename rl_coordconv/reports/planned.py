@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv._util.links import is_there
+from rl_coordconv._util.text import as_name, as_reason
 from rl_coordconv._util.validation import read_yaml
 from rl_coordconv.envs import find_env, load_suite
 from rl_coordconv.extractors.arms import arm_name, parse_arm
-from rl_coordconv.reports.results import Run
+from rl_coordconv.reports.results import Run, Unreadable
 from rl_coordconv.runs.config import network_of
+
+MAX_RUNS = 20_000
+"""Of a sweep, as the sweep itself allows."""
 
 Settings = tuple[tuple[str, str], ...]
 """Hyperparameters that a grid gives, and their values as text."""
@@ -48,18 +54,30 @@ def _is_same(there: str | None, asked: str) -> bool:
         return False
 
 
-def planned_runs(directory: Path) -> list[Planned]:
-    """Read which runs ``sweep.yaml`` plans; none without a file that tells.
+class Plan(NamedTuple):
+    """What a sweep's directory says that there should be."""
+
+    runs: list[Planned]
+    fault: Unreadable | None = None
+    """Why that cannot be told; None where it can."""
+
+
+def read_plan(directory: Path) -> Plan:
+    """Read which runs ``sweep.yaml`` plans; none without such a file.
 
     The sweep itself checks its file; here only the names that make a run are read.
     """
     path = directory / "sweep.yaml"
-    if not path.is_file():
-        return []
+    if not is_there(path):
+        return Plan([])
     try:
-        return _planned(read_yaml(path))
-    except (InputError, UnknownNameError, TypeError, ValueError, AttributeError, KeyError):
-        return []
+        return Plan(_planned(read_yaml(path, follow=False)))
+    except (InputError, UnknownNameError) as error:
+        reason = str(error)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        reason = f"no sweep's description ({type(error).__name__}: {error})"
+    fault = f"which runs were planned is not known: {reason}"
+    return Plan([], Unreadable(path, as_reason(fault)))
 
 
 def _planned(plan: dict[str, object]) -> list[Planned]:
@@ -80,27 +98,39 @@ def _planned(plan: dict[str, object]) -> list[Planned]:
         and isinstance(options, dict)
     ):
         raise TypeError("not a sweep's description")
-    grid = list(_combinations(plan.get("grid") or {}))
+    grid = _grid(plan.get("grid") or {})
+    _check_number(len(games), len(agents), len(extractors), seeds, *map(len, grid.values()))
+    settings = list(_combinations(grid))
     version = plan.get("format_version", 1)  # before there were two, none was told
     return [
         Planned(
-            game,
-            Path(agent).stem,
-            arm_name(*network_of(version, *_arm(extractor, options))),
+            as_name(game),
+            as_name(Path(agent).stem),
+            as_name(arm_name(*network_of(version, *_arm(extractor, options)))),
             seed,
-            settings,
+            chosen,
         )
         for game in games
         for agent in agents
         for extractor in extractors
         for seed in range(seeds)
-        for settings in grid
+        for chosen in settings
     ]
 
 
-def _combinations(grid: object) -> Iterator[Settings]:
+def _check_number(*counts: int) -> None:
+    """Refuse more runs than a sweep may have, before any of them is listed."""
+    if math.prod(counts) > MAX_RUNS:
+        raise InputError(f"it plans more than {MAX_RUNS:,} runs")
+
+
+def _grid(grid: object) -> dict[str, list[object]]:
     if not (isinstance(grid, dict) and all(isinstance(one, list) for one in grid.values())):
         raise TypeError("not a grid")
+    return grid
+
+
+def _combinations(grid: dict[str, list[object]]) -> Iterator[Settings]:
     for values in product(*grid.values()):
         yield tuple(zip(grid, map(str, values), strict=True))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rl_coordconv._util.errors import InputError, missing_extra
 from rl_coordconv._util.files import write_text
+from rl_coordconv._util.links import make_folder
+from rl_coordconv._util.text import visible
 from rl_coordconv.reports.figures import DARK
 from rl_coordconv.reports.markdown import to_markdown
 from rl_coordconv.reports.outcomes import Comparison
@@ -47,11 +49,11 @@ def write_report(comparison: Comparison, folder: Path, *, source: str, made: str
         folder / "report.html", folder / "report.md", folder / "results.csv", folder / "figures"
     )
     try:
-        files.figures.mkdir(parents=True, exist_ok=True)
+        make_folder(files.figures)
         for figure in report.figures:
             figure.save(files.figures)
-        write_text(files.html, page)
-        write_text(files.markdown, to_markdown(report))
+        write_text(files.html, visible(page, keep="\n\t"))
+        write_text(files.markdown, visible(to_markdown(report), keep="\n"))
         write_text(files.csv, to_csv(comparison))
     except OSError as error:
         raise InputError(f"cannot write the report into {folder}: {error}") from error

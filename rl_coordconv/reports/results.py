@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_mapping
+from rl_coordconv._util.errors import InputError, shown
+from rl_coordconv._util.text import as_name, as_reason
 from rl_coordconv.extractors.arms import arm_name
 from rl_coordconv.reports.curves import WINDOW, trailing_mean
-from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, read_metrics
+from rl_coordconv.runs import (
+    Evaluation,
+    RunConfig,
+    RunDirectory,
+    RunState,
+    read_metrics,
+)
+from rl_coordconv.runs.environment import Environment, read_environment
 from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.runs.metrics import is_finite
-from rl_coordconv.runs.precision import describe_history, precision_history
+from rl_coordconv.runs.policy import count_parameters
+from rl_coordconv.runs.precision import describe_history
+from rl_coordconv.runs.record import check_record
 
 IMPORTED = "imported"
 """The state of a run that another program trained."""
@@ -136,51 +142,6 @@ class Unreadable:
     reason: str
 
 
-def find_runs(directories: Sequence[Path]) -> list[Path]:
-    """Find run directories.
-
-    Args:
-        directories: sweeps (with ``runs/``), directories of run directories, or single runs.
-
-    Returns:
-        The run directories, each once, in order.
-
-    Raises:
-        InputError: a directory is missing, or no run lies in any of them.
-    """
-    found: dict[Path, Path] = {}
-    for directory in directories:
-        if not directory.is_dir():
-            raise InputError(f"{directory} is not a directory")
-        for path in _runs_in(directory):
-            found.setdefault(path.resolve(), path)
-    return list(found.values())
-
-
-def _runs_in(directory: Path) -> list[Path]:
-    if (directory / "config.yaml").is_file():
-        return [directory]
-    parent = directory / "runs" if (directory / "runs").is_dir() else directory
-    # One that has lost its configuration is named as unreadable rather than overlooked.
-    marks = [*parent.glob("*/config.yaml"), *parent.glob("*/status.json")]
-    return sorted({path.parent for path in marks})
-
-
-def nothing_found(directories: Sequence[Path]) -> InputError:
-    """Build the error for directories in which no run lies: what was looked for, what is there."""
-    there = "; ".join(f"{path} holds {_contents(path)}" for path in directories)
-    return InputError(
-        "no run found: looked for config.yaml in the directory itself, in runs/*/ and in */ ("
-        f"{there})"
-    )
-
-
-def _contents(directory: Path) -> str:
-    names = sorted(path.name for path in directory.iterdir())
-    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return shown or "nothing"
-
-
 def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
     """Read run directories; one that cannot be read is reported rather than left out."""
     runs, unreadable = [], []
@@ -188,9 +149,9 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
         try:
             runs.append(load_run(RunDirectory(path)))
         except InputError as error:
-            unreadable.append(Unreadable(path, str(error)))
+            unreadable.append(Unreadable(path, as_reason(str(error))))
         except Exception as error:  # whatever is wrong with one run, the others are reported
-            unreadable.append(Unreadable(path, f"{type(error).__name__}: {error}"))
+            unreadable.append(Unreadable(path, as_reason(f"{type(error).__name__}: {error}")))
     return runs, unreadable
 
 
@@ -198,19 +159,20 @@ def load_run(directory: RunDirectory) -> Run:
     """Read one run directory.
 
     Raises:
-        InputError: its configuration is missing or not valid, or a file of it is damaged.
+        InputError: its configuration is missing or not valid, a file of it is damaged, or lacks
+            what it had when it was saved.
     """
     config, status = directory.config(), directory.status()
+    check_record(directory, status.state)
     episodes = read_episodes(directory.episodes_file)
-    file = directory.environment_file
-    environment = read_mapping(file) if file.is_file() else {}
+    environment = read_environment(directory.environment_file)
     evaluation = Evaluation.load(directory.evaluation_file)
     return Run(
         path=directory.path,
-        game=config.game,
-        agent=config.agent,
-        arm=arm_name(*config.network),
-        extractor=config.network[0],
+        game=as_name(config.game),
+        agent=as_name(config.agent),
+        arm=as_name(arm_name(*config.network)),
+        extractor=as_name(config.network[0]),
         seed=config.seed,
         state=status.state.value,
         steps=episodes.steps,
@@ -218,43 +180,24 @@ def load_run(directory: RunDirectory) -> Run:
         damaged=episodes.damaged,
         num_timesteps=status.num_timesteps,
         total_timesteps=config.total_timesteps,
-        protocol=config.protocol.name if config.protocol else None,
+        protocol=as_name(config.protocol.name) if config.protocol else None,
         seconds=status.training_seconds,
-        error=status.error,
+        error=None if status.error is None else as_reason(status.error),
         divergences=status.divergences,
         divergence_retries=status.divergence_retries,
         evaluation=tuple(evaluation.returns) if evaluation else (),
-        parameters=_count_parameters(directory.path / "policy.safetensors"),
+        parameters=count_parameters(directory),
         settings=_settings(config, environment),
-        precisions=describe_history(precision_history(environment, directory.environment_file)),
+        precisions=describe_history(environment.history),
         extended=_extended(config),
         weights=_weights(directory.metrics_file),
-        paired_weights=_paired_weights(environment),
-        unpaired=tuple(environment.get("unpaired_parameters", ())),
+        paired_weights=environment.paired_weights,
+        unpaired=environment.unpaired_parameters,
         identity=config.hash,
     )
 
 
-def _count_parameters(path: Path) -> int | None:
-    """Count the numbers in a safetensors file from its header alone.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as file:
-            # No longer than the file, whatever it says of itself.
-            length = min(int.from_bytes(file.read(8), "little"), path.stat().st_size)
-            header = json.loads(file.read(length))
-        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-        return sum(math.prod(map(operator.index, shape)) for shape in shapes)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: its header cannot be read ({error})") from error
-
-
-def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, str]:
+def _settings(config: RunConfig, environment: Environment) -> dict[str, str]:
     """Collect what should be equal between runs that are compared."""
     chosen = config.model_dump(mode="json", include={"preset", "protocol", "initialization"})
     # An extended run is, until it was, the run that was asked for first; it is told of elsewhere.
@@ -262,19 +205,9 @@ def _settings(config: RunConfig, environment: Mapping[str, Any]) -> dict[str, st
     initial = config.initial_policy
     chosen["initial_policy"] = f"{initial.run} ({initial.sha256[:8]})" if initial else "random"
     settings = _flatten(chosen)
-    told = ("precision_reason", "precision_history", "paired_weights", "unpaired_parameters",
-            "resumed")  # fmt: skip
-    ran = {key: value for key, value in environment.items() if key not in told}
-    if "precision" not in ran:
-        ran["precision"] = config.precision
+    ran = dict(environment.machine)
+    ran["precision"] = environment.precision or config.precision
     return settings | _flatten(ran)
-
-
-def _paired_weights(environment: Mapping[str, Any]) -> dict[str, tuple[int, ...]] | None:
-    recorded = environment.get("paired_weights")
-    if not isinstance(recorded, Mapping):
-        return None
-    return {name: tuple(shape) for name, shape in recorded.items() if isinstance(shape, list)}
 
 
 def _extended(config: RunConfig) -> str:
@@ -292,8 +225,12 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = str(value)
+            flat[as_name(f"{prefix}{key}")] = as_name(_written(value))
     return flat
+
+
+def _written(value: Any) -> str:
+    return str(value) if isinstance(value, str) else shown(value)
 
 
 def _weights(path: Path) -> dict[str, tuple[Floats, Floats]]:
@@ -302,7 +239,7 @@ def _weights(path: Path) -> dict[str, tuple[Floats, Floats]]:
     for row in read_metrics(path):
         for key, value in row.items():
             if key.startswith(before) and key.endswith(after) and is_finite(value):
-                layer = key[len(before) : -len(after)]
+                layer = as_name(key[len(before) : -len(after)])
                 points.setdefault(layer, []).append((row["step"], value))
     columns = {layer: np.array(rows, np.float64).T for layer, rows in points.items()}
     return {layer: (steps, values) for layer, (steps, values) in columns.items()}

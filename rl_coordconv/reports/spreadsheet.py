@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 
+from rl_coordconv._util.text import as_cell
 from rl_coordconv.reports.choosing import Selection
 from rl_coordconv.reports.outcomes import Comparison, Options
 from rl_coordconv.reports.results import Run
@@ -33,10 +34,15 @@ def to_csv(comparison: Comparison) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for run in sorted(comparison.runs, key=_order):
-        writer.writerow(
-            _row(run, cells.get(run.path), comparison.options) | _choice(run, comparison.selection)
-        )
+        row = _row(run, cells.get(run.path), comparison.options)
+        row |= _choice(run, comparison.selection)
+        writer.writerow({column: _cell(value) for column, value in row.items()})
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Write text so that no spreadsheet computes it; numbers stay numbers."""
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def _order(run: Run) -> tuple[str, str, str, int, str]:

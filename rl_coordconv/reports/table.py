@@ -6,14 +6,40 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.text import as_name, as_reason
 from rl_coordconv.reports.curves import WINDOW, load_curve
 from rl_coordconv.runs import Evaluation, RunDirectory
 from rl_coordconv.runs.precision import describe_history, recorded_history
+from rl_coordconv.runs.record import check_record
 
 HEADER = (
     "game", "agent", "extractor", "seed", "agent steps", "minutes", "precision",
     f"return of the last {WINDOW} training games", "evaluation: mean ± std (games)",
 )  # fmt: skip
+
+
+def divide_readable(runs: Sequence[RunDirectory]) -> tuple[list[RunDirectory], list[str]]:
+    """Set aside the runs that cannot be read, so that they do not keep the others back.
+
+    Returns:
+        The runs that can be read, and of each other one why not.
+
+    Raises:
+        InputError: none of them can be read.
+    """
+    readable, reasons = [], []
+    for run in runs:
+        try:
+            check_record(run, run.status().state)
+            _row(run)
+            readable.append(run)
+        except InputError as error:
+            reasons.append(error)
+    if reasons and not readable:
+        more = f" (and {len(reasons) - 1} more runs cannot be read)" if len(reasons) > 1 else ""
+        raise InputError(f"{reasons[0]}{more}")
+    return readable, [as_reason(str(reason)) for reason in reasons]
 
 
 def runs_table(runs: Sequence[RunDirectory]) -> str:
@@ -25,9 +51,9 @@ def runs_table(runs: Sequence[RunDirectory]) -> str:
 def _row(run: RunDirectory) -> tuple[str, ...]:
     config, status = run.config(), run.status()
     return (
-        config.game,
-        config.agent,
-        config.extractor,
+        _word(config.game),
+        _word(config.agent),
+        _word(config.extractor),
         str(config.seed),
         f"{status.num_timesteps:,}",
         f"{status.training_seconds / 60:.0f}",
@@ -35,6 +61,10 @@ def _row(run: RunDirectory) -> tuple[str, ...]:
         f"{np.mean(load_curve(run).returns[-WINDOW:]):.1f}",
         _evaluation(run),
     )
+
+
+def _word(name: str) -> str:
+    return as_name(name).replace("|", "\\|")
 
 
 def _evaluation(run: RunDirectory) -> str:

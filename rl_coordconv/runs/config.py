@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
-from rl_coordconv._util.validation import read_yaml, validate
+from rl_coordconv._util.links import is_there
+from rl_coordconv._util.validation import Scalar, read_yaml, validate
 from rl_coordconv.agents.presets import MAX_TIMESTEPS, AgentPreset, Preset
 from rl_coordconv.envs import EnvSpec, Presentation, Protocol, find_env
 from rl_coordconv.extractors.registry import from_format_1
@@ -87,7 +88,7 @@ class RunConfig(BaseModel):
     """The environment: a game's name as in Gymnasium's ids, for example ``MsPacman``, or ``Aim``;
     or, with ``env``, an id in Gymnasium's registry, perhaps with its module, ``module:Id-v0``."""
     extractor: str
-    extractor_kwargs: dict[str, bool | int | float | str] = {}
+    extractor_kwargs: dict[str, Scalar] = {}
     agent: str
     """The preset's name; its content, with overrides applied, is in ``preset``."""
     preset: AgentPreset
@@ -173,9 +174,10 @@ class RunConfig(BaseModel):
         Raises:
             InputError: the file is missing, or a key or value in it is not allowed.
         """
-        if not path.is_file():
+        if not is_there(path):
             raise InputError(f"{path.parent} is not a run directory: it has no {path.name}")
-        return validate(_ADAPTER, read_yaml(path), where=str(path), keys=cls.model_fields)
+        data = read_yaml(path, follow=False)
+        return validate(_ADAPTER, data, where=str(path), keys=cls.model_fields)
 
     @classmethod
     def build(cls, **values: Any) -> RunConfig:

@@ -9,8 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import sync_directory
+from rl_coordconv._util.files import read_bytes, sync_directory, write_bytes
+from rl_coordconv._util.links import (
+    is_there,
+    make_folder,
+    refuse_links_out,
+    refuse_no_file,
+)
 from rl_coordconv._util.locking import held
+from rl_coordconv._util.reading import check_size
 from rl_coordconv.runs.config import RunConfig
 from rl_coordconv.runs.status import Status
 
@@ -35,11 +42,14 @@ class RunDirectory:
         self.metrics_file = self.path / "metrics.jsonl"
         self.episodes_file = self.path / "monitor.csv"
         self.checkpoints = self.path / "checkpoints"
+        self.record_file = self.path / "record.json"
         self.evaluation_file = self.path / "evaluation.json"
         self.evaluations_file = self.path / "evaluations.npz"
         self.best_model_file = self.path / "best_model.zip"
         self.model_file = self.path / "model.zip"
         self.policy_file = self.path / "policy.json"
+        self.weights_file = self.path / "policy.safetensors"
+        self.precision_file = self.path / "precision.json"
 
     def __repr__(self) -> str:
         return f"RunDirectory({str(self.path)!r})"
@@ -53,18 +63,28 @@ class RunDirectory:
         """
         run = cls(Path(logdir) / config.name)
         try:
-            run.checkpoints.mkdir(parents=True, exist_ok=True)
+            make_folder(run.path)
+            make_folder(run.checkpoints)
         except OSError as error:
             raise InputError(f"cannot make the run directory {run.path}: {error}") from error
         sync_directory(run.path)
         sync_directory(run.path.parent)
-        if run.config_file.exists():
+        if is_there(run.config_file):
             there = RunConfig.load(run.config_file)
             if there.hash != config.hash:
                 raise InputError(f"{run.path} holds another configuration (hash {there.hash})")
         else:
             config.save(run.config_file)
         return run
+
+    def check_there(self) -> None:
+        """Refuse to go on with a run whose directory was deleted in the meantime.
+
+        Raises:
+            InputError: it is gone.
+        """
+        if not is_there(self.config_file):
+            raise InputError(f"{self.path} is gone: it was deleted while the run was trained")
 
     def config(self) -> RunConfig:
         """Read the run's configuration."""
@@ -75,13 +95,41 @@ class RunDirectory:
         return Status.load(self.status_file)
 
     def record_command(self, argv: list[str]) -> None:
-        """Append the literal command that started or resumed the run, on a line of its own."""
-        with self.command_file.open("ab+") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a crash has cut the one before
-                    file.write(b"\n")
-            file.write(os.fsencode(shlex.join(argv)) + b"\n")
+        """Append the literal command that started or resumed the run, on a line of its own.
+
+        Raises:
+            InputError: ``command.txt`` is no file of this directory.
+        """
+        before = read_bytes(self.command_file) if is_there(self.command_file) else b""
+        if before and not before.endswith(b"\n"):  # a crash has cut the one before
+            before += b"\n"
+        # Written anew rather than appended to: under another name the file may lie elsewhere, too.
+        write_bytes(self.command_file, before + os.fsencode(shlex.join(argv)) + b"\n")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that a training writes here, but for TensorBoard's and the checkpoints'."""
+        return (
+            self.config_file, self.command_file, self.environment_file, self.status_file,
+            self.metrics_file, self.episodes_file, self.record_file, self.evaluation_file,
+            self.evaluations_file, self.best_model_file, self.model_file, self.policy_file,
+            self.weights_file, self.precision_file,
+        )  # fmt: skip
+
+    def check_places(self) -> None:
+        """Refuse a directory in which something else stands where a file will be written.
+
+        Raises:
+            InputError: a link, a directory or a pipe in the place of a file; a file in that of the
+                checkpoints; a log that is too large; or a link anywhere that leads out.
+        """
+        for path in self.files:
+            refuse_no_file(path)
+        for path in (self.metrics_file, self.episodes_file, self.evaluations_file):
+            check_size(path)
+        refuse_links_out(self.path)
+        if is_there(self.checkpoints) and not self.checkpoints.is_dir():
+            raise InputError(f"{self.checkpoints} is a file, where a directory is needed")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -89,8 +137,9 @@ class RunDirectory:
 
         Raises:
             RunBusyError: another process is training this run.
-            InputError: the directory cannot be locked.
+            InputError: the directory cannot be locked, or as `check_places`.
         """
+        self.check_places()
         with held(self.path, self._busy):
             yield
 

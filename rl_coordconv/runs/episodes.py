@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_bytes, write_text
+from rl_coordconv._util.links import is_there
+from rl_coordconv.runs.limits import LARGEST_SCORE
 from rl_coordconv.runs.lines import complete_lines
 
 COLUMNS = ("r", "l", "t", "step")
@@ -30,8 +32,8 @@ COLUMNS = ("r", "l", "t", "step")
 _NAMES = ",".join(COLUMNS)
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf)", re.ASCII | re.IGNORECASE)
-_COUNT = re.compile(r"\d{1,18}", re.ASCII)
-"""What fits into 64 bits."""
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+"""What is below `MAX_STEP`."""
 
 
 class EpisodeRow(NamedTuple):
@@ -101,10 +103,12 @@ def check_episodes(path: Path, steps: NDArray[Any], returns: NDArray[np.float64]
         returns: (episodes,) raw returns.
 
     Raises:
-        InputError: a return is not finite, or steps go backwards.
+        InputError: a return is not finite or out of all bounds, or steps go backwards.
     """
-    if not np.isfinite(returns).all():
-        raise InputError(f"{path}: a game's return is not a finite number")
+    if not (np.abs(returns) <= LARGEST_SCORE).all():
+        raise InputError(
+            f"{path}: a game's return is not a finite number of at most {LARGEST_SCORE:g}"
+        )
     if (np.diff(steps) < 0).any():
         raise InputError(f"{path}: the games' steps go backwards")
 
@@ -155,7 +159,7 @@ def _write(path: Path, header: dict[str, Any], rows: Sequence[str]) -> None:
 
 def _read_own(path: Path) -> MonitorFile:
     """Read a file whose columns are known even where its head is lost."""
-    lines = complete_lines(read_bytes(path)) if path.is_file() else []
+    lines = complete_lines(read_bytes(path)) if is_there(path) else []
     headers = [_header_in(line) for line in lines]
     rows = [
         line

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.links import is_there
 from rl_coordconv._util.validation import validate
+from rl_coordconv.runs.limits import LARGEST_SCORE
+from rl_coordconv.runs.status import Count
+
+Score = Annotated[float, Field(ge=-LARGEST_SCORE, le=LARGEST_SCORE)]
+Scores = Annotated[list[Score], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,7 @@ class Evaluation:
     """The outcome of one evaluation. Scores are raw returns of full episodes."""
 
     game: str
-    num_timesteps: int
+    num_timesteps: Count
     """Agent steps that the agent had been trained for."""
     protocol: str | None
     """Of an Atari game; None elsewhere."""
@@ -25,22 +31,24 @@ class Evaluation:
     """Whether the most probable action was always taken rather than one sampled."""
     seed: int
     """The first environment seed."""
-    returns: list[float]
+    returns: Scores
     """Raw return of each episode, in the order in which they ended."""
-    lengths: list[int]
+    lengths: list[Count]
     """Length of each episode in emulator frames."""
-    mean: float
-    median: float
-    std: float
+    mean: Score
+    median: Score
+    std: Score
     """Standard deviation over the episodes (population form, as SB3's evaluate_policy prints)."""
-    human_normalized_mean: float | None
+    human_normalized_mean: Score | None
     """0 for a random agent, 1 for a human tester; None where no reference score is known."""
     ablated: bool = False
     """Whether the coordinate channels were zeroed while playing."""
-    elsewhere: dict[str, list[float]] = field(default_factory=dict)
+    elsewhere: dict[str, Scores] = field(default_factory=dict)
     """Raw returns in regions that training left out, by the region; see `AimEnv`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", allow_inf_nan=False, strict=True
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for ``evaluation.json``."""
@@ -57,7 +65,7 @@ class Evaluation:
         Raises:
             InputError: the file is damaged.
         """
-        if not path.is_file():
+        if not is_there(path):
             return None
         keys = [one.name for one in fields(cls)]
         return validate(_ADAPTER, read_json(path), where=str(path), keys=keys)

@@ -19,7 +19,11 @@ from stable_baselines3.common.logger import (
     filter_excluded_keys,
 )
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import naming, read_bytes, write_text
+from rl_coordconv._util.links import is_there, refuse_link
+from rl_coordconv._util.reading import open_file
+from rl_coordconv.runs.limits import MAX_STEP
 from rl_coordconv.runs.lines import complete_lines
 
 STEP = "step"
@@ -32,6 +36,7 @@ class MetricsWriter(KVWriter):
     """Append one JSON object a dump to ``metrics.jsonl``; keys are SB3's own tag names."""
 
     def __init__(self, path: Path) -> None:
+        refuse_link(path)
         self._path, self._file = path, path.open("a", encoding="utf8")
 
     def write(
@@ -103,7 +108,7 @@ def writer_failures_told_once() -> Iterator[None]:
 
 def truncate_metrics(path: Path, last_step: int) -> None:
     """Drop the lines after an agent step, and what a crash has left that is no line of ours."""
-    if not path.exists():
+    if not is_there(path):
         return
     lines = _complete_lines_of(path)
     rows = [(line, row) for line in lines if (row := _row_in(line)) is not None]
@@ -119,10 +124,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Lines that are cut short or damaged are left out.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or its steps go backwards.
     """
-    rows = map(_row_in, _complete_lines_of(path)) if path.exists() else ()
-    return [row for row in rows if row is not None]
+    rows = map(_row_in, _complete_lines_of(path)) if is_there(path) else ()
+    found = [row for row in rows if row is not None]
+    for before, after in zip(found, found[1:], strict=False):
+        if after[STEP] < before[STEP]:
+            raise InputError(
+                f"{path} is damaged: its steps go backwards, from {before[STEP]:,} to "
+                f"{after[STEP]:,}"
+            )
+    return found
 
 
 def newest_metric(path: Path, tag: str) -> float | None:
@@ -132,11 +144,11 @@ def newest_metric(path: Path, tag: str) -> float | None:
         None where there is none, or no file that can be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = max(0, path.stat().st_size - _TAIL_BYTES)
             file.seek(start)
-            content = file.read()
-    except OSError:
+            content = file.read(2 * _TAIL_BYTES)
+    except (OSError, InputError):
         return None
     if start:  # in the middle of a line
         content = content.partition(b"\n")[2]
@@ -160,7 +172,7 @@ def _complete_lines_of(path: Path) -> list[str | None]:
 
 
 def _row_in(line: str | None) -> dict[str, Any] | None:
-    """Return the row that a whole line holds: an object with an agent step."""
+    """Return the row that a whole line holds: an object with an agent step, numbers and words."""
     if line is None:
         return None
     try:
@@ -168,5 +180,10 @@ def _row_in(line: str | None) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     step = row.get(STEP) if isinstance(row, dict) else None
-    is_step = isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 2**63
-    return row if is_step else None
+    is_step = isinstance(step, int) and not isinstance(step, bool) and 0 <= step < MAX_STEP
+    return row if is_step and all(map(_is_loggable, row.values())) else None
+
+
+def _is_loggable(value: Any) -> bool:
+    """Tell whether `MetricsWriter` may have written a value: null stands for what is not finite."""
+    return value is None or isinstance(value, str | bool) or is_finite(value)

@@ -6,18 +6,17 @@ or what a person asked for later. ``environment.json`` holds what was used, segm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from rl_coordconv._util.files import read_json, read_mapping, write_json
+from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.links import is_there
 from rl_coordconv._util.validation import validate
+from rl_coordconv.runs.environment import PrecisionName, Segment, read_environment
 
 DECISION_FILE = "precision.json"
-
-PrecisionName = Literal["fp32", "bf16"]
 
 
 class Finding(BaseModel):
@@ -54,24 +53,12 @@ class Decision(BaseModel):
             InputError: the file is damaged.
         """
         path = directory / DECISION_FILE
-        if not path.is_file():
+        if not is_there(path):
             return None
         return validate(_DECISION, read_json(path), where=str(path), keys=cls.model_fields)
 
 
-class Segment(BaseModel):
-    """Agent steps that were trained in one precision."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    from_step: Annotated[int, Field(ge=0)]
-    """How many agent steps the run had when it began."""
-    precision: PrecisionName
-    reason: str
-
-
 _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
-_HISTORY: TypeAdapter[tuple[Segment, ...]] = TypeAdapter(tuple[Segment, ...])
 
 
 def recorded_precision(path: Path) -> PrecisionName | None:
@@ -87,33 +74,10 @@ def recorded_precision(path: Path) -> PrecisionName | None:
 def recorded_history(path: Path) -> tuple[Segment, ...]:
     """Return the precisions that an ``environment.json`` tells of, from the run's first step on.
 
-    Files from before there was a history give the one precision that they name; without a file
-    there is none.
-
     Raises:
         InputError: the file is damaged.
     """
-    return precision_history(read_mapping(path), path) if path.is_file() else ()
-
-
-def precision_history(environment: Mapping[str, Any], path: Path) -> tuple[Segment, ...]:
-    """Return what `recorded_history` does, of an ``environment.json`` that has been read.
-
-    Args:
-        environment: its content.
-        path: where it lies, for the message.
-
-    Raises:
-        InputError: its history is none.
-    """
-    history = environment.get("precision_history")
-    if history is not None:
-        return validate(_HISTORY, history, where=f"precision_history in {path}")
-    name = environment.get("precision")
-    if name not in ("fp32", "bf16"):
-        return ()
-    reason = str(environment.get("precision_reason", ""))
-    return (Segment(from_step=0, precision=name, reason=reason),)
+    return read_environment(path).history
 
 
 def extended_history(history: Sequence[Segment], new: Segment) -> tuple[Segment, ...]:

@@ -8,13 +8,16 @@ import socket
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import BLOCK, is_full, overwrite_bytes, read_json, write_json
+from rl_coordconv._util.links import is_there
+from rl_coordconv._util.text import visible
 from rl_coordconv._util.validation import validate
+from rl_coordconv.runs.limits import MAX_SECONDS, MAX_STEP
 
 
 class RunState(StrEnum):
@@ -27,7 +30,7 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=MAX_STEP, strict=True)]
 
 
 class Status(BaseModel):
@@ -46,16 +49,22 @@ class Status(BaseModel):
     divergence_retries: Count = 0
     """How many attempts began after one that had diverged: from an earlier checkpoint, on
     other episodes. A run that needed one has been selected for not diverging."""
-    training_seconds: Annotated[float, Field(ge=0)] = 0.0
+    training_seconds: Annotated[float, Field(ge=0, le=MAX_SECONDS, strict=True)] = 0.0
     """Wall-clock time of training, over all attempts."""
-    heartbeat: float = 0.0
+    heartbeat: Annotated[float, Field(strict=True)] = 0.0
     """When this was written, in seconds since the epoch."""
-    pid: int = 0
+    pid: Annotated[int, Field(strict=True)] = 0
     host: str = ""
     error: str | None = None
     """What ended a failed run, in a line."""
     traceback: str | None = None
     """Where it happened, or the last lines that the process printed."""
+
+    @field_validator("error", "traceback", "host", mode="before")
+    @classmethod
+    def _show(cls, text: Any) -> Any:
+        """Write bytes of a name that are no text, and what steers a terminal, as escapes."""
+        return visible(text, keep="\n\t") if isinstance(text, str) else text
 
     @property
     def has_diverged(self) -> bool:
@@ -65,7 +74,7 @@ class Status(BaseModel):
     def save(self, path: Path) -> None:
         """Write the status with a fresh heartbeat."""
         stamp = {"heartbeat": time.time(), "pid": os.getpid(), "host": socket.gethostname()}
-        stamped = self.model_copy(update=stamp)
+        stamped = validate(_ADAPTER, self.model_dump() | stamp, where=str(path))
         try:
             write_json(path, stamped.model_dump(mode="json"))
         except OSError as error:
@@ -86,7 +95,7 @@ class Status(BaseModel):
         Raises:
             InputError: the file is damaged.
         """
-        if not path.is_file():
+        if not is_there(path):
             return cls(state=RunState.PENDING)
         try:
             return validate(_ADAPTER, read_json(path), where=str(path), keys=cls.model_fields)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.links import is_there
 from rl_coordconv._util.locking import held
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
@@ -57,7 +58,7 @@ class SweepDirectory:
         return news
 
     def _compare(self, config: SweepConfig, mix: bool) -> list[str]:
-        if not self.config_file.exists():
+        if not is_there(self.config_file):
             return []
         before = SweepConfig.load_kept(self.config_file)
         if before == config:

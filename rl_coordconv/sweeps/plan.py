@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import write_text
+from rl_coordconv._util.links import is_there
 from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.envs import Presentation, find_env, load_suite
 from rl_coordconv.extractors.arms import arm_name, parse_arm
@@ -74,15 +75,19 @@ class SweepConfig(BaseModel):
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
 
     @classmethod
-    def load(cls, path: Path) -> SweepConfig:
+    def load(cls, path: Path, *, follow: bool = True) -> SweepConfig:
         """Read a description.
+
+        Args:
+            path: its file.
+            follow: whether that may be a link, as a file that a person names may.
 
         Raises:
             InputError: the file is missing, or a key or value in it is not allowed.
         """
-        if not path.is_file():
+        if not is_there(path):
             raise InputError(f"the sweep's file {path} does not exist")
-        return cls.build(read_yaml(path), str(path))
+        return cls.build(read_yaml(path, follow=follow), str(path))
 
     @classmethod
     def load_kept(cls, path: Path) -> SweepConfig:
@@ -91,7 +96,7 @@ class SweepConfig(BaseModel):
         Raises:
             InputError: as `load`.
         """
-        kept = cls.load(path)
+        kept = cls.load(path, follow=False)
         is_told = "format_version" in kept.model_fields_set
         return kept if is_told else kept.model_copy(update={"format_version": 1})
 

@@ -68,8 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(path: str, threads: int, trust: bool) -> int:
-    from rich.console import Console
-
+    from rl_coordconv._util.console import PlainConsole
     from rl_coordconv.runs import RunBusyError, RunDirectory
     from rl_coordconv.training.train import train
     from rl_coordconv.training.trust import import_named_code
@@ -79,7 +78,7 @@ def _train(path: str, threads: int, trust: bool) -> int:
         run = RunDirectory(path)
         if trust:
             import_named_code(run.config())
-        return train(run, Console(), argv, threads=threads)
+        return train(run, PlainConsole(), argv, threads=threads)
     except RunBusyError as error:
         print(error, file=sys.stderr)
         return BUSY

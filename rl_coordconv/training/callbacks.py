@@ -22,6 +22,7 @@ from stable_baselines3.common.utils import safe_mean
 
 from rl_coordconv._util.errors import DivergedError
 from rl_coordconv._util.files import naming
+from rl_coordconv._util.links import refuse_link
 from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.layers import coordinate_weight_ratios
 from rl_coordconv.runs.episodes import begin_episodes, truncate_episodes
@@ -203,6 +204,7 @@ class LogEpisodes(BaseCallback):
             begin_episodes(path, game)
         else:
             truncate_episodes(path, game, resumed_at)
+        refuse_link(path)
         self._path, self._file = path, path.open("a", encoding="utf8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 

@@ -14,6 +14,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.links import is_there
+from rl_coordconv.agents.listing import list_model
 from rl_coordconv.agents.portable import read_portable
 from rl_coordconv.envs import (
     human_normalized_score,
@@ -142,6 +144,20 @@ class LoadedAgent:
     """Where the run stood when they were read."""
 
 
+def refuse_model_file(run: RunDirectory) -> None:
+    """Refuse a zip of stable-baselines3 in the place of a run, and say what it would import.
+
+    Raises:
+        InputError: there is a file where the directory should be.
+    """
+    if not run.path.is_file():
+        return
+    told = ""
+    if run.path.suffix == ".zip":
+        told = f": loading a zip runs code, and {list_model(run.path.resolve()).sentence}"
+    raise InputError(f"{run.path} is a file; name the directory of a run, which runs none{told}")
+
+
 def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
     """Load a run's last saved policy without unpickling anything.
 
@@ -151,7 +167,7 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
         InputError: no such run, nothing was saved in it yet, or a file of it is damaged.
     """
     config, state = run.config(), run.status().state
-    if not run.policy_file.exists():
+    if not is_there(run.policy_file):
         raise InputError(
             f"{run.path} holds no saved policy yet (status: {state}); it is written when "
             "the training ends or is stopped with Ctrl-C"

@@ -8,6 +8,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_bytes, write_bytes
+from rl_coordconv._util.links import is_there, make_folder
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_weights, read_checksum
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.config import InitialPolicy
@@ -25,7 +26,7 @@ def initial_policy(source: Path) -> InitialPolicy:
     """
     run = RunDirectory(source)
     config = run.config()
-    if not run.policy_file.exists():
+    if not is_there(run.policy_file):
         raise InputError(
             f"{source} holds no saved policy yet (status: {run.status().state}); it is written "
             "when the training ends or is stopped with Ctrl-C"
@@ -50,10 +51,10 @@ def keep_initial_policy(run: RunDirectory, source: Path) -> None:
         InputError: they are not those of the run's configuration, or cannot be copied.
     """
     folder = run.path / FOLDER
-    if (folder / DESCRIPTION).exists():
+    if is_there(folder / DESCRIPTION):
         return
     try:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for name in (WEIGHTS, DESCRIPTION):
             write_bytes(folder / name, read_bytes(source / name))
     except OSError as error:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from rl_coordconv._util.files import replace
 from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs.evaluations import read_evaluations
 from rl_coordconv.runs.seeds import MAX_ATTEMPTS, evaluation_seed
 from rl_coordconv.training.evaluate import make_evaluation_env
 from rl_coordconv.training.saving import save_model
@@ -84,6 +83,7 @@ class EvaluateRegularly(EvalCallback):
             verbose=0,
         )
         self._written = run.path / ".evaluations.tmp.npz"
+        self._written.unlink(missing_ok=True)  # SB3 would write through a link
         self.log_path = str(self._written.with_suffix(""))
         if resumed_at is not None:
             self._take_up(resumed_at)
@@ -135,21 +135,3 @@ class EvaluateRegularly(EvalCallback):
     def close(self) -> None:
         """Close the environments."""
         self.eval_env.close()
-
-
-def read_evaluations(path: Path) -> list[tuple[int, list[float], list[int]]]:
-    """Read an ``evaluations.npz``: of each row the agent steps, the returns and the lengths.
-
-    One that is missing has none; of one that is damaged nothing is left, which is warned of.
-    """
-    if not path.is_file():
-        return []
-    try:
-        with path.open("rb") as file:
-            data = np.load(file, allow_pickle=False)
-            columns = data["timesteps"], data["results"], data["ep_lengths"]
-            rows = zip(*(column.tolist() for column in columns), strict=True)
-            return [(int(step), list(returns), list(lengths)) for step, returns, lengths in rows]
-    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        warnings.warn(f"{path} is damaged and begun anew: {error}", stacklevel=2)
-        return []

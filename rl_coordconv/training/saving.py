@@ -30,6 +30,7 @@ def save_model(model: BaseAlgorithm, path: Path) -> None:
     """Write an SB3 zip in one step; SB3 itself would destroy the old one before writing the new."""
     temporary = path.with_name(f".{path.stem}.tmp.zip")
     try:
+        temporary.unlink(missing_ok=True)  # SB3 would write through a link
         model.save(temporary)
         replace(temporary, path)
     finally:

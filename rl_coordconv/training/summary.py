@@ -9,7 +9,9 @@ from statistics import fmean
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, Status
+from rl_coordconv.runs.checkpoints import has_checkpoint
 from rl_coordconv.runs.episodes import read_episodes
+from rl_coordconv.runs.record import check_record
 from rl_coordconv.training.evaluate import Ablation
 from rl_coordconv.training.progress import format_seconds
 from rl_coordconv.training.sketch import sketch_curve
@@ -26,9 +28,13 @@ def describe_start(run: RunDirectory) -> str:
         )
     if status.state is RunState.DONE:
         return f"{title}: already trained"
-    if status.state is RunState.PENDING:
+    has_any = has_checkpoint(run.checkpoints)
+    if status.state is RunState.PENDING and not has_any:
         begins = f"; begins with {config.initial_policy.run}" if config.initial_policy else ""
         return f"{title}: {config.total_timesteps:,} agent steps{begins}; files in {run.path}"
+    if not has_any:
+        begins = "it has no checkpoint, and begins again at step 0"
+        return f"{title}: was {status.state}; {begins}; files in {run.path}"
     return f"{title}: was {status.state}; going on from its last checkpoint in {run.path}"
 
 
@@ -43,6 +49,7 @@ def describe_run(run: RunDirectory, *, encoding: str = "utf-8") -> str:
     lines = ["", f"{_title(run.config())}: {status.state}, {_effort(status)}"]
     if (evaluation := Evaluation.load(run.evaluation_file)) is not None:
         lines.append(describe_evaluation(evaluation))
+    lines += _lost(run, status)
     lines += _curve(run, encoding)
     python = _shortened(Path(sys.executable))
     tools = f"{python} -m"
@@ -54,6 +61,14 @@ def describe_run(run: RunDirectory, *, encoding: str = "utf-8") -> str:
     else:
         lines += [f"  go on     {tools} rl_coordconv train --resume {run.path}{trust}"]
     return "\n".join(lines)
+
+
+def _lost(run: RunDirectory, status: Status) -> list[str]:
+    try:
+        check_record(run, status.state)
+    except InputError as error:  # the training is over: a report names it, too
+        return [f"  its history is not whole: {error}"]
+    return []
 
 
 def _curve(run: RunDirectory, encoding: str) -> list[str]:

@@ -27,6 +27,7 @@ from rl_coordconv.runs.checkpoints import (
 )
 from rl_coordconv.runs.metrics import open_logger, writer_failures_told_once
 from rl_coordconv.runs.precision import PrecisionName
+from rl_coordconv.runs.record import add_mark, record_finish, take_up
 from rl_coordconv.runs.seeds import training_seed
 from rl_coordconv.training.callbacks import (
     CheckLosses,
@@ -99,6 +100,7 @@ def train(
             if precision is not None:
                 raise InputError(f"precision {precision!r} was asked for, but {run.path} is done")
             return 0
+        requested_precision(run, precision)  # what is refused is refused before anything is written
         if argv:
             run.record_command(argv)
         with writer_failures_told_once(), _recorded_failure(run):
@@ -128,6 +130,7 @@ def _change_status(
     trace: str | None = None,
     has_diverged: bool = False,
 ) -> None:
+    run.check_there()
     before = run.status()
     changed = {"state": state, "error": error, "traceback": trace,
                "divergences": before.divergences + has_diverged}  # fmt: skip
@@ -176,6 +179,8 @@ class _Attempt:
             )
         try_saving(self._model, run)
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
+        for sentence in take_up(run, self._resumed.progress.num_timesteps if self._resumed else None):
+            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
         if self._resumed is None:
             load_initial_policy(run, self._model)
         before = self._resumed.progress if self._resumed else _NOTHING
@@ -208,6 +213,7 @@ class _Attempt:
         else:
             if evaluation is not None:
                 evaluation.save(self._run.evaluation_file)
+            record_finish(self._run)
             self._save_status(RunState.DONE)
         finally:
             self._env.close()
@@ -275,6 +281,7 @@ class _Attempt:
         for path in (self._run.metrics_file, self._run.episodes_file):
             if path.exists():
                 sync_file(path)
+        add_mark(self._run, self._model.num_timesteps)
         progress = Progress(self._model.num_timesteps, self._seconds(), self._resumes)
         save_checkpoint(self._run.checkpoints, self._model, progress)
 

@@ -100,8 +100,8 @@ def test_a_system_that_cannot_flush_directories_is_put_up_with(tmp_path, monkeyp
         (b'{"a": "\xff"}', "a.json is damaged: no JSON"),
         (b"[" * 100_000, "a.json is damaged: no JSON"),
         (b"9" * 5000, "a.json is damaged: no JSON"),
-        (b"[1]", "a.json is damaged: it holds '.1.' rather than an object"),
-        (b"null", "a.json is damaged: it holds 'None' rather than an object"),
+        (b"[1]", "a.json is damaged: it holds .1. rather than an object"),
+        (b"null", "a.json is damaged: it holds None rather than an object"),
     ],
 )
 def test_damaged_json_is_named(tmp_path, content, message):
@@ -113,5 +113,5 @@ def test_damaged_json_is_named(tmp_path, content, message):
 def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere cannot be read: No such file"):
         read_bytes(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="cannot be read: it is a directory"):
         read_json(tmp_path)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +18,13 @@ from torch import nn
 
 import rl_coordconv
 from rl_coordconv._util.errors import InputError, UnknownNameError
-from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_portable, save_portable
+from rl_coordconv.agents.portable import (
+    DESCRIPTION,
+    WEIGHTS,
+    load_portable,
+    read_portable,
+    save_portable,
+)
 from rl_coordconv.extractors import (
     EXTRACTORS,
     CoordConvCnnPolicy,
@@ -192,7 +199,7 @@ DAMAGES = {
     ),
     "forgotten": (
         lambda f: forget(f, "activation"),
-        "does not describe the weights.*activation",
+        "policy.json is damaged: it is not valid: activation: missing",
     ),
     "foreign class": (
         lambda f: change(f, features_extractor="subprocess.Popen"),
@@ -311,3 +318,65 @@ def test_what_format_1_can_say_stays_in_format_1(tmp_path):
     save_portable(agent(), tmp_path)
     description = json.loads((tmp_path / DESCRIPTION).read_text())
     assert (description["format_version"], description["actions"]) == (1, 5)
+
+
+CLAIMS = {
+    "a large image": (
+        {"observation_space": {"shape": [4, 20000, 20000], "dtype": "uint8", "low": 0,
+                               "high": 255}},
+        "features_extractor.linear.0.weight is .16, 64. there and .16, [0-9]{9,}. here",
+    ),
+    "many features": (
+        {"features_extractor_kwargs": {"features_dim": 200_000}},
+        "value_net.weight|action_net.weight is .5, 16. there and .5, 200000. here",
+    ),
+    "many units": ({"net_arch": [2**20, 2**20]}, "mlp_extractor"),
+    "many layers": ({"net_arch": [1] * 65}, "net_arch"),
+    "many actions": ({"actions": 2**26}, "action_net.bias is .5,. there and .67108864,. here"),
+    "too many actions": ({"actions": 10**30}, "is no number from 1 to"),
+    "many channels": (
+        {"observation_space": {"shape": [2**26, 2**26, 2**26], "dtype": "uint8", "low": 0,
+                               "high": 255}},
+        "policy.json does not describe",
+    ),
+    "large elements": (
+        {"observation_space": {"shape": [4, 36, 40], "dtype": "V1000000000", "low": 0, "high": 0}},
+        "is no type of numbers",
+    ),
+    "a word for a number": ({"num_timesteps": "5"}, "num_timesteps"),
+    "an unknown key": ({"colour": 1}, "colour: unknown key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("claim", sorted(CLAIMS))
+def test_what_a_description_claims_is_compared_before_anything_is_built(claim, tmp_path):
+    save_portable(agent(), tmp_path)
+    changes, message = CLAIMS[claim]
+    change(tmp_path, **changes)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=message):
+            load_portable(tmp_path, device="cpu")
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value, tmp_path):
+    model = agent()
+    with torch.no_grad():
+        model.policy.action_net.bias[0] = value
+    save_portable(model, tmp_path)
+    with pytest.raises(InputError, match=r"action_net.bias holds numbers that are NaN or infinite"):
+        load_portable(tmp_path, device="cpu")
+
+
+def test_files_of_a_hubs_cache_may_be_links_and_those_of_a_run_may_not(tmp_path):
+    save_portable(agent(), tmp_path / "blobs")
+    (tmp_path / "snapshot").mkdir()
+    for name in (WEIGHTS, DESCRIPTION):
+        (tmp_path / "snapshot" / name).symlink_to(tmp_path / "blobs" / name)
+    assert load_portable(tmp_path / "snapshot", device="cpu") is not None
+    with pytest.raises(InputError, match="policy.json is a link"):
+        read_portable(tmp_path / "snapshot", device="cpu")

@@ -20,7 +20,7 @@ from rl_coordconv.agents import A2C
 from rl_coordconv.agents.portable import load_portable, save_portable
 from rl_coordconv.extractors import CoordConvCnnPolicy, extractor_policy_kwargs
 from rl_coordconv.extractors.registry import find_extractor, from_format_1
-from rl_coordconv.reports.planned import planned_runs
+from rl_coordconv.reports.planned import read_plan
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
@@ -124,7 +124,7 @@ def test_what_a_name_meant_is_the_class_with_its_own_defaults(name, options):
 
 def test_a_sweeps_description_plans_what_it_planned(files, tmp_path):
     (tmp_path / "sweep.yaml").write_text((files / "sweep.yaml").read_text())
-    arms = {arm for _, _, arm, *_ in planned_runs(tmp_path)}
+    arms = {arm for _, _, arm, *_ in read_plan(tmp_path).runs}
     assert arms == {
         "cnn", "coordconv-paper", "placebo(coordinate_init=default, coordinate_scale=1.0)"
     }  # fmt: skip
@@ -135,7 +135,7 @@ def test_a_sweeps_description_plans_what_it_planned(files, tmp_path):
     with pytest.raises(InputError, match="coordconv is called coordconv-paper now.*2 of its runs"):
         directory.prepare(today)
     directory.prepare(today, mix=True)
-    assert {arm for _, _, arm, *_ in planned_runs(tmp_path)} == {"cnn", "coordconv", "placebo"}
+    assert {arm for _, _, arm, *_ in read_plan(tmp_path).runs} == {"cnn", "coordconv", "placebo"}
 
 
 def test_a_sweep_whose_extractors_mean_what_they_did_goes_on_without_a_word(tmp_path):

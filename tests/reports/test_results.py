@@ -7,10 +7,11 @@ from safetensors.numpy import save_file
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors.arms import arm_name
 from rl_coordconv.reports.curves import load_curve
+from rl_coordconv.reports.finding import find_runs
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
-from rl_coordconv.reports.planned import planned_runs
-from rl_coordconv.reports.results import find_runs, load_run, load_runs
+from rl_coordconv.reports.planned import read_plan
+from rl_coordconv.reports.results import load_run, load_runs
 from rl_coordconv.runs import RunDirectory, RunState
 
 
@@ -179,12 +180,12 @@ def test_a_sweeps_plan_is_read(tmp_path):
     )
     arms = ("cnn", "coordconv(with_r=true)")
     expected = [("Pong", "ppo", arm, seed, ()) for arm in arms for seed in (0, 1)]
-    assert planned_runs(tmp_path) == expected
+    assert read_plan(tmp_path).runs == expected
     (tmp_path / "sweep.yaml").write_text(
         "format_version: 2\ngames: [Pong]\nagents: [ppo]\nextractors: [cnn]\nseeds: 1\n"
         "grid: {n_steps: [64, 128], learning_rate: [lin_1e-4, 0.001]}\n"
     )
-    assert [one.label for one in planned_runs(tmp_path)] == [
+    assert [one.label for one in read_plan(tmp_path).runs] == [
         "Pong, ppo, n_steps 64, learning_rate lin_1e-4, cnn, seed 0",
         "Pong, ppo, n_steps 64, learning_rate 0.001, cnn, seed 0",
         "Pong, ppo, n_steps 128, learning_rate lin_1e-4, cnn, seed 0",
@@ -193,13 +194,13 @@ def test_a_sweeps_plan_is_read(tmp_path):
     (tmp_path / "sweep.yaml").write_text(
         "suite: atari-5\nagents: [a2c]\nextractors: [cnn]\nseeds: 1"
     )
-    assert [game for game, *_ in planned_runs(tmp_path)] == [
+    assert [game for game, *_ in read_plan(tmp_path).runs] == [
         "BattleZone", "DoubleDunk", "NameThisGame", "Phoenix", "Qbert",
     ]  # fmt: skip
     for text in ("seeds: many", "games: Pong\nagents: [ppo]", "games: [NoSuchGame]"):
         (tmp_path / "sweep.yaml").write_text(text)
-        assert planned_runs(tmp_path) == []
-    assert planned_runs(tmp_path / "elsewhere") == []
+        assert read_plan(tmp_path).runs == []
+    assert read_plan(tmp_path / "elsewhere").runs == []
 
 
 def test_a_run_directory_of_another_kind_is_no_run(tmp_path):

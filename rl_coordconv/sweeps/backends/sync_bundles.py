@@ -6,8 +6,10 @@ import io
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
+from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import replace_all
 
 CHECKPOINTS = "checkpoints"
@@ -30,7 +32,7 @@ def pack(run: Path, *, whole: bool) -> bytes:
             place = path.relative_to(run)
             is_big = place.parts[0] in _BIG or place.parts[0].startswith(_EVENTS)
             is_hidden = any(part.startswith(".") for part in place.parts)
-            if is_hidden or (is_big and not whole) or not path.is_file():
+            if is_hidden or (is_big and not whole) or path.is_symlink() or not path.is_file():
                 continue
             _add(archive, path, place.as_posix())
     return buffer.getvalue()
@@ -47,6 +49,21 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     archive.addfile(member, io.BytesIO(content))
 
 
+def _extract(bundle: bytes, folder: Path) -> None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
+            archive.extractall(folder, filter=_inside)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise InputError(f"a sync bundle is damaged: {error}") from error
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Let files and folders through that stay in the folder; no links, devices or pipes."""
+    if not (member.isfile() or member.isdir()):
+        raise tarfile.SpecialFileError(member)
+    return tarfile.data_filter(member, folder)
+
+
 def unpack(bundle: bytes, run: Path) -> None:
     """Put a sync bundle's files in the place of a run's; each file and checkpoint in one step.
 
@@ -55,12 +72,14 @@ def unpack(bundle: bytes, run: Path) -> None:
     Args:
         bundle: from `pack`.
         run: the run's directory, which exists.
+
+    Raises:
+        InputError: it is damaged, or something in it would not stay in the run's directory.
     """
     # In the same directory, because a rename is atomic only within one file system.
     folder = Path(tempfile.mkdtemp(dir=run, prefix=".sync-bundle."))
     try:
-        with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
-            archive.extractall(folder, filter="data")
+        _extract(bundle, folder)
         if (folder / CHECKPOINTS).is_dir():
             _replace_checkpoints(folder / CHECKPOINTS, run / CHECKPOINTS)
         moves = [

@@ -1,0 +1,203 @@
+"""Every file of a run, damaged in every way, given to every command: the table in damages.py."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import damages
+import pytest
+import yaml
+from damages import COMMANDS, TABLE, Outcome
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.presets import preset_path
+from rl_coordconv.cli import main
+from rl_coordconv.reports.results import load_run
+from rl_coordconv.runs import RunDirectory
+from rl_coordconv.runs.precision import Decision
+from rl_coordconv.training.extending import extend
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+pytestmark = pytest.mark.filterwarnings("always::UserWarning")
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, Path]:
+    """Two finished runs and an interrupted one, small, as `train` leaves them."""
+    folder = tmp_path_factory.mktemp("runs")
+    preset = yaml.safe_load(preset_path("agents", "agent", "ppo").read_text())
+    small = {"n_envs": 2, "n_steps": 16, "batch_size": 16, "n_epochs": 1}
+    (folder / "small.yaml").write_text(yaml.safe_dump(preset | small))
+    for seed in ("0", "1", "2"):
+        words = ["train", "--game", "Aim", "--agent", folder / "small.yaml", "--seed", seed,
+                 "--extractor", "cnn", "--extractor-kwargs", "features_dim=4",
+                 "--total-timesteps", "64", "--eval-episodes", "1", "--eval-freq", "32",
+                 "--eval-freq-episodes", "1", "--device", "cpu", "--precision", "fp32",
+                 "--threads", "1", "--logdir", folder / "all"]  # fmt: skip
+        assert main([str(word) for word in words]) == 0
+    good, finished, interrupted = sorted((folder / "all").iterdir())
+    for path in (finished, interrupted):
+        Decision(precision="fp32", reason="a test").save(path)
+    extend(RunDirectory(interrupted), 96)
+    return {"good": good, "finished": finished, "interrupted": interrupted}
+
+
+@pytest.fixture(autouse=True)
+def _without_work(monkeypatch):
+    """No training and no drawing: what is read and written around them is what is tested."""
+
+    def learn(self, total_timesteps, **_):
+        self.num_timesteps += total_timesteps
+        return self
+
+    monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn)
+    monkeypatch.setattr("rl_coordconv.reports.figures.Painter._figure", lambda *_: None)
+    monkeypatch.setattr("rl_coordconv.reports.curves._draw_game", lambda *_: None)
+
+
+@pytest.fixture
+def place(tmp_path, runs, monkeypatch):
+    """Copy a run into a sweep's directory beside a good one, and return its directory."""
+
+    def copy(kind: str) -> Path:
+        monkeypatch.chdir(tmp_path)
+        for name in ("good", kind):
+            shutil.copytree(runs[name], tmp_path / "sweep" / "runs" / runs[name].name)
+        return tmp_path / "sweep" / "runs" / runs[kind].name
+
+    return copy
+
+
+def words_of(command: str, run: Path) -> list[str]:
+    """Return the command line that gives a run to a command, beside others where it takes any."""
+    good = next(path for path in run.parent.iterdir() if path != run)
+    return {
+        COMMANDS[0]: ["train", "--resume", str(run), "--threads", "1"],
+        COMMANDS[1]: ["train", "--resume", str(run), "--threads", "1"],
+        "evaluate": ["evaluate", str(run), "--episodes", "1", "--device", "cpu"],
+        "curves": ["curves", str(run), str(good), "--output", "curves.svg"],
+        "compare": ["compare", "sweep", "--output", "report", "--resamples", "100"],
+    }[command]
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    """Return what lies in a folder, by names; locks mean nothing by themselves."""
+    return {str(path.relative_to(folder)): content_of(path)
+            for path in sorted(folder.rglob("*")) if path.name != ".lock"}  # fmt: skip
+
+
+def content_of(path: Path) -> str:
+    if path.is_symlink():
+        return f"link to {os.readlink(path)}"
+    if not path.is_file():
+        return "folder" if path.is_dir() else "special"
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(2**20)).hexdigest() + str(path.stat().st_size)
+
+
+CELLS = [
+    pytest.param(file, kind, command, outcome, id=f"{file}-{kind}-{command}")
+    for file, kinds in TABLE.items()
+    for kind, outcomes in kinds.items()
+    for command, outcome in zip(COMMANDS, outcomes, strict=True)
+]
+
+
+@pytest.mark.parametrize(("file", "kind", "command", "outcome"), CELLS)
+def test_every_cell_of_the_table(place, tmp_path, capsys, file, kind, command, outcome):
+    run = place("interrupted" if command == COMMANDS[1] else "finished")
+    whole = tmp_path / "whole"
+    run.rename(whole)
+    for name, spoil in damages.spoils(file, kind).items():
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.copytree(whole, run)
+        if not (run / file).exists():
+            (run / file).write_text("{}")
+        spoil(run / file)
+        spoiled, before = content_of(run / file), snapshot(run)
+        code = main(words_of(command, run))
+        out, err = capsys.readouterr()
+        said = f"{name}: exit code {code}\n{out}\n{err}"
+        assert "Traceback" not in said, said
+        check(outcome, file, code, out, err, said)
+        after = snapshot(run)
+        if outcome is Outcome.ANEW:
+            assert content_of(run / file) not in ("folder", "special", spoiled), said
+        elif outcome is not Outcome.TOLD and not command.startswith("train"):
+            assert after == before, said
+        elif outcome is Outcome.REFUSED:
+            assert after == before, said
+
+
+def check(outcome: Outcome, file: str, code: int, out: str, err: str, said: str) -> None:
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    aside = [line for line in out.splitlines() if line.startswith("set aside: ")]
+    if outcome is Outcome.REFUSED:
+        assert code == 2, said
+        assert [line for line in err.splitlines() if line] == errors, said
+        assert len(errors) == 1, said
+        assert file in errors[0], said
+        assert len(errors[0]) < 1500, said
+        return
+    assert code == 0, said
+    assert not errors, said
+    if outcome is Outcome.ASIDE:
+        assert len(aside) == 1, said
+        assert file in aside[0], said
+    else:
+        assert not aside, said
+    if outcome is Outcome.TOLD:
+        assert file.removesuffix("s") in out + err, said
+
+
+def test_every_damage_that_leaves_a_form_is_one_error_or_none(place, capsys):
+    """Wherever a bit is flipped and a file is cut: the run is read, or refused by name."""
+    run = place("finished")
+    for file in ("config.yaml", "status.json", "environment.json", "evaluation.json", "monitor.csv",
+                 "metrics.jsonl", "record.json"):  # fmt: skip
+        content = (run / file).read_bytes()
+        for at in range(0, len(content), max(1, len(content) // 60)):
+            changed = bytearray(content)
+            changed[at] ^= 1 << (at % 8)
+            for spoiled in (bytes(changed), content[:at]):
+                (run / file).write_bytes(spoiled)
+                try:
+                    load_run(RunDirectory(run))
+                except InputError as error:
+                    assert file in str(error) or file == "record.json", (at, error)
+        (run / file).write_bytes(content)
+    load_run(RunDirectory(run))
+
+
+@pytest.mark.parametrize("file", sorted(TABLE))
+def test_damages_that_depend_on_the_byte_end_without_a_traceback(place, capsys, file):
+    run = place("finished")
+    for name in sorted(damage for there, damage in damages.LENIENT if there == file):
+        content = (run / file).read_bytes()
+        damages.DAMAGES.get(file, damages.JSON)[name](run / file)
+        for command in (COMMANDS[0], "evaluate", "curves", "compare"):
+            code = main(words_of(command, run))
+            err = capsys.readouterr().err
+            assert (code, len(err.splitlines())) in [(0, 0), (2, 1)], (command, name, err)
+        (run / file).write_bytes(content)
+
+
+def test_the_table_knows_every_file_of_a_run(runs):
+    there = {path.name for path in runs["interrupted"].iterdir()}
+    others = {"command.txt", ".lock", "best_model.zip", "evaluation-64.json"}
+    known = {name for name in there if name in TABLE or name.startswith("events.out")}
+    assert there - known == others
+
+
+def test_the_page_shows_this_table():
+    text = PAGE.read_text(encoding="utf8")
+    assert damages.markdown_table() in text
