@@ -14,6 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv.agents.outlines import outline_box, without_memory
 from rl_coordconv.agents.presets import Preset
 from rl_coordconv.extractors.registry import find_extractor, find_spec
 from rl_coordconv.extractors.spec import ForeignSpec
@@ -48,14 +49,17 @@ def check_fits(
     memory, place = _memory(device)
     if memory is None:
         return
+    _refuse_larger(memory, place, *_rollout(preset, shape))
     options = tuple(sorted(extractor_kwargs.items()))
     inputs, features = _last_layer(extractor, options, shape)
-    weights = _weights(preset.optimizer, inputs, features)
-    for size, arithmetic in (_rollout(preset, shape), weights):
-        if size > memory:
-            raise InputError(
-                f"{arithmetic} = {_gib(size)}, which is more than the {_gib(memory)} {place}"
-            )
+    _refuse_larger(memory, place, *_weights(preset.optimizer, inputs, features))
+
+
+def _refuse_larger(memory: int, place: str, size: int, arithmetic: str) -> None:
+    if size > memory:
+        raise InputError(
+            f"{arithmetic} = {_gib(size)}, which is more than the {_gib(memory)} {place}"
+        )
 
 
 def _memory(device: torch.device) -> tuple[int | None, str]:
@@ -89,8 +93,8 @@ def _last_layer(
         return _measured(extractor, cls, kwargs, shape)
     default = inspect.signature(cls).parameters["features_dim"].default
     features: int = kwargs.pop("features_dim", default)
-    with torch.random.fork_rng(devices=()):
-        space = spaces.Box(0, 255, shape, np.uint8)
+    with without_memory():  # an image of any size: it may be no more than what a file claims
+        space = outline_box(shape, np.dtype(np.uint8), 0, 255)
         network = cls(space, features_dim=1, **kwargs)
     layers = [part for part in network.modules() if isinstance(part, torch.nn.Linear)]
     return max((layer.in_features for layer in layers), default=0), features
