@@ -50,12 +50,17 @@ def is_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an error that an open file raises, which names none, name the file."""
+def naming(path: Path, *, instead_of_others: bool = False) -> Iterator[None]:
+    """Let an error that an open file raises, which names none, name the file.
+
+    Args:
+        path: what is named.
+        instead_of_others: also where the error names another one, such as a temporary file.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is not None or error.errno is None:
+        if error.errno is None or (error.filename is not None and not instead_of_others):
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
 
@@ -71,7 +76,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         OSError: it cannot be written; names the file, not the temporary one.
     """
     _check_target(path)
-    with naming(path):
+    with naming(path, instead_of_others=True):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
         try:
             with os.fdopen(handle, "wb") as file:

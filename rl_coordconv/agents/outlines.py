@@ -1,7 +1,7 @@
 """Outlines: spaces and networks with a shape and no content, at no cost in memory.
 
-What a file claims that its policy sees and is made of is built as an outline first, and compared with
-the weights that are there.
+What a file claims that its policy sees and is made of is built as an outline first, and compared
+with the weights that are there.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rl_coordconv._util.errors import (
     DivergedError,
@@ -95,7 +95,7 @@ def _warnings_as_notes() -> Iterator[None]:
             else:
                 show(message, category, place, *rest)
 
-        warnings.showwarning = tell
+        warnings.showwarning = cast(Any, tell)
         yield
 
 

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-
-
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv._util.yaml_loading import parse_yaml
 from rl_coordconv.extractors.registry import EXTRACTORS

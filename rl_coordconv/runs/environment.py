@@ -29,7 +29,7 @@ class Environment(BaseModel):
     """What ``environment.json`` holds; what else is in it describes software and machine."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, JsonValue]
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
     precision: str | None = None
     precision_reason: str = ""

@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -128,7 +129,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """
     rows = map(_row_in, _complete_lines_of(path)) if is_there(path) else ()
     found = [row for row in rows if row is not None]
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         if after[STEP] < before[STEP]:
             raise InputError(
                 f"{path} is damaged: its steps go backwards, from {before[STEP]:,} to "

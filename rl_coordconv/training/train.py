@@ -179,7 +179,8 @@ class _Attempt:
             )
         try_saving(self._model, run)
         self._resumed = load_newest_checkpoint(run.checkpoints, self._model)
-        for sentence in take_up(run, self._resumed.progress.num_timesteps if self._resumed else None):
+        reached = self._resumed.progress.num_timesteps if self._resumed else None
+        for sentence in take_up(run, reached):
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
         if self._resumed is None:
             load_initial_policy(run, self._model)

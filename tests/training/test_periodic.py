@@ -15,8 +15,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from rl_coordconv.envs import build_presentation
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
-from rl_coordconv.training import train as train_module
 from rl_coordconv.runs.evaluations import read_evaluations
+from rl_coordconv.training import train as train_module
 from rl_coordconv.training.periodic import kept_random_states
 from rl_coordconv.training.resolve import resolve_run
 from rl_coordconv.training.train import train
