@@ -181,8 +181,8 @@ def _check_claims(path: Path, description: Description, there: Shapes) -> None:
     try:
         with without_memory():
             claimed = shapes_by_name(_build(description, as_outline=True))
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{path} describes no policy: {error}") from error
     except _MISFITS as error:
         if not description.features_extractor.startswith(_OURS):
             return  # somebody else's class may not be one that can be built without memory
@@ -210,8 +210,8 @@ def _restore(
     try:
         policy = _build(description)
         _fill(policy, tensors)
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{path} describes no policy: {error}") from error
     except _MISFITS as error:
         raise InputError(f"{path} does not describe the weights beside it: {error}") from error
     return policy

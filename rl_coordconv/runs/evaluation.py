@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
 
 from rl_coordconv._util.files import read_json, write_json
 from rl_coordconv._util.links import is_there
@@ -14,7 +14,7 @@ from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.limits import LARGEST_SCORE
 from rl_coordconv.runs.status import Count
 
-Score = Annotated[float, Field(ge=-LARGEST_SCORE, le=LARGEST_SCORE)]
+Score = Annotated[float, Field(strict=True, ge=-LARGEST_SCORE, le=LARGEST_SCORE)]
 Scores = Annotated[list[Score], Field(min_length=1)]
 
 
@@ -27,9 +27,9 @@ class Evaluation:
     """Agent steps that the agent had been trained for."""
     protocol: str | None
     """Of an Atari game; None elsewhere."""
-    deterministic: bool
+    deterministic: StrictBool
     """Whether the most probable action was always taken rather than one sampled."""
-    seed: int
+    seed: StrictInt
     """The first environment seed."""
     returns: Scores
     """Raw return of each episode, in the order in which they ended."""
@@ -41,14 +41,12 @@ class Evaluation:
     """Standard deviation over the episodes (population form, as SB3's evaluate_policy prints)."""
     human_normalized_mean: Score | None
     """0 for a random agent, 1 for a human tester; None where no reference score is known."""
-    ablated: bool = False
+    ablated: StrictBool = False
     """Whether the coordinate channels were zeroed while playing."""
     elsewhere: dict[str, Scores] = field(default_factory=dict)
     """Raw returns in regions that training left out, by the region; see `AimEnv`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", allow_inf_nan=False, strict=True
-    )
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for ``evaluation.json``."""

@@ -337,7 +337,7 @@ CLAIMS = {
     "many channels": (
         {"observation_space": {"shape": [2**26, 2**26, 2**26], "dtype": "uint8", "low": 0,
                                "high": 255}},
-        "policy.json does not describe",
+        "policy.json describes no policy: CoordConvCNN was given",
     ),
     "large elements": (
         {"observation_space": {"shape": [4, 36, 40], "dtype": "V1000000000", "low": 0, "high": 0}},

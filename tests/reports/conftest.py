@@ -48,7 +48,8 @@ def write_run(
     returns = [score] * GAMES if returns is None else returns
     ends = (np.arange(1, len(returns) + 1) * steps) // max(len(returns), 1)
     rows = [f"{value},3000,1.0,{end}" for value, end in zip(returns, ends, strict=True)]
-    run.episodes_file.write_text("\n".join(["#{}", "r,l,t,step", *rows, ""]))
+    if state is not RunState.PENDING:
+        run.episodes_file.write_text("\n".join(["#{}", "r,l,t,step", *rows, ""]))
     Status(
         state=state,
         num_timesteps=steps,
