@@ -62,6 +62,12 @@ def read_shapes(path: Path) -> Shapes:
                 f"{path} is damaged: its header claims {entry.shape} of {entry.dtype} for "
                 f"{name[:100]!r}, which are not there"
             )
+    described = max((entry.data_offsets[1] for entry in entries.values()), default=0)
+    if described != size - 8 - length:
+        raise InputError(
+            f"{path} is damaged: its header describes {described:,} bytes, and "
+            f"{size - 8 - length:,} follow it"
+        )
     return {name: entry.shape for name, entry in entries.items()}
 
 

@@ -14,7 +14,6 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.links import is_there
 from rl_coordconv.agents.listing import list_model
 from rl_coordconv.agents.portable import read_portable
 from rl_coordconv.envs import (
@@ -27,6 +26,7 @@ from rl_coordconv.extractors.registry import find_spec
 from rl_coordconv.layers import coordinate_weight_ratios, without_coordinates
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState
+from rl_coordconv.runs.policy import check_saved
 from rl_coordconv.runs.seeds import evaluation_seed
 
 MAX_ENVS = 8
@@ -167,11 +167,7 @@ def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:
         InputError: no such run, nothing was saved in it yet, or a file of it is damaged.
     """
     config, state = run.config(), run.status().state
-    if not is_there(run.policy_file):
-        raise InputError(
-            f"{run.path} holds no saved policy yet (status: {state}); it is written when "
-            "the training ends or is stopped with Ctrl-C"
-        )
+    check_saved(run)
     # Named before the policy's files are read, which know a class only by its path.
     find_spec(config.extractor), config.environment
     saved = read_portable(run.path, device=resolve_device(device))

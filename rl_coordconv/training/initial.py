@@ -12,6 +12,7 @@ from rl_coordconv._util.links import is_there, make_folder
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_weights, read_checksum
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.config import InitialPolicy
+from rl_coordconv.runs.policy import check_saved
 from rl_coordconv.training.setup import agent_in_one_env
 
 FOLDER = "initial_policy"
@@ -26,11 +27,7 @@ def initial_policy(source: Path) -> InitialPolicy:
     """
     run = RunDirectory(source)
     config = run.config()
-    if not is_there(run.policy_file):
-        raise InputError(
-            f"{source} holds no saved policy yet (status: {run.status().state}); it is written "
-            "when the training ends or is stopped with Ctrl-C"
-        )
+    check_saved(run)
     return InitialPolicy(run=config.name, sha256=read_checksum(source))
 
 

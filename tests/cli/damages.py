@@ -124,7 +124,8 @@ def _unknown_key(path: Path) -> None:
 
 def _required_key(path: Path) -> None:
     data = _load(path)
-    key = {"status.json": "state", "record.json": "format_version"}.get(path.name, next(iter(data)))
+    required = {"status.json": "state", "record.json": "format_version", "config.yaml": "game"}
+    key = required.get(path.name, next(iter(data), ""))
     _dump(path, {name: value for name, value in data.items() if name != key})
 
 
@@ -194,6 +195,7 @@ LENIENT = {
     ("environment.json", "flipped"), ("record.json", "a key missing"),
     ("config.yaml", "flipped"), ("config.yaml", "cut"), ("status.json", "flipped"),
     ("evaluation.json", "flipped"), ("record.json", "flipped"), ("policy.json", "flipped"),
+    ("evaluations.npz", "not UTF-8"),
 }  # fmt: skip
 """Damages that leave a file of the right form, so that what becomes of it depends on the byte."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections import deque
 from pathlib import Path
 
 import damages
@@ -56,6 +57,8 @@ def _without_work(monkeypatch):
 
     def learn(self, total_timesteps, **_):
         self.num_timesteps += total_timesteps
+        self.ep_info_buffer = self.ep_info_buffer or deque()
+        self.ep_success_buffer = self.ep_success_buffer or deque()
         return self
 
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn)

@@ -111,7 +111,7 @@ def test_linked_runs_are_named_and_not_followed(sweep, tmp_path, capsys):
     assert main(["compare", "sweep", "--resamples", "100"]) == 0
     out = capsys.readouterr().out
     assert "set aside: sweep/runs/linked: is a link, which is not followed" in out
-    rows = list(csv.DictReader((sweep / "results.csv").open()))
+    rows = list(csv.DictReader((sweep / "results.csv").read_text().splitlines()))
     assert sorted(row["seed"] for row in rows) == ["0", "1"]
 
 
@@ -166,7 +166,9 @@ def test_names_are_shown_and_never_obeyed(sweep, capsys, name):
     texts += [path.read_text() for path in (sweep / "figures").glob("*.svg")]
     for text in (*texts, Path("curves.svg").read_text()):
         assert hidden_in(text) == set()
-    rows = {row["seed"]: row for row in csv.DictReader((sweep / "results.csv").open())}
+    rows = {
+        row["seed"]: row for row in csv.DictReader((sweep / "results.csv").read_text().splitlines())
+    }
     assert len(rows["3"]["agent"]) <= 301
     assert not rows["3"]["agent"].startswith("=")
     assert rows["2"]["num_timesteps"] == "480"
