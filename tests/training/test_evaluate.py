@@ -128,9 +128,8 @@ def test_no_games_and_no_model_are_refused(trained, tmp_path):
     with pytest.raises(InputError, match="is not a run directory"):
         load_agent(RunDirectory(tmp_path))
     fresh = RunDirectory.create(resolve_run("Pong"), tmp_path)
-    with pytest.raises(
-        InputError, match=r"holds no saved policy: policy.json is missing \(status: pending\)"
-    ):
+    missing = r"holds no saved policy: policy.json is missing \(status: pending\)"
+    with pytest.raises(InputError, match=missing):
         load_agent(fresh)
 
 

@@ -133,7 +133,7 @@ def test_what_is_no_source(tmp_path, small_ppo, source, capsys):
     shutil.copytree(source.path, damaged)
     Path(damaged, "policy.safetensors").write_bytes(b"x")
     for place, message in [("nowhere", "nowhere is not a run directory"),
-                           (str(fresh.path), "holds no saved policy: policy.json is missing (status: pending)"),
+                           (str(fresh.path), "policy.json is missing (status: pending)"),
                            (str(damaged), "does not match the checksum")]:  # fmt: skip
         assert main(command(tmp_path, small_ppo, "--from", place)) == 2
         assert message in capsys.readouterr().err
