@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import sys
 from typing import Any
 
 from rl_coordconv._util.errors import InputError, closest, shown
@@ -21,7 +23,7 @@ def is_import_path(name: str) -> bool:
 
 
 def import_module(kind: str, name: str, module: str) -> Any:
-    """Import a module, which runs its code.
+    """Import a module, which runs its code; as with ``python -m``, of the current directory, too.
 
     Args:
         kind: what is being looked for, for the error message.
@@ -31,13 +33,17 @@ def import_module(kind: str, name: str, module: str) -> Any:
     Raises:
         InputError: there is no such module, or importing it fails.
     """
+    # Behind all other places, so that nothing there stands in for an installed package.
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         hint = "" if error.name == module.partition(".")[0] else f" (it needs {error.name!r})"
         raise InputError(
-            f"{kind} {shown(name)}: no module {error.name!r} to import{hint}; is it installed, or "
-            "its folder on PYTHONPATH?"
+            f"{kind} {shown(name)}: no module {error.name!r} to import{hint}; is it installed, "
+            "in the current directory, or in a folder on PYTHONPATH?"
         ) from error
     except Exception as error:
         raise InputError(

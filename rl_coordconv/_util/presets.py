@@ -49,6 +49,10 @@ def preset_path(subpackage: str, kind: str, name_or_path: str) -> Path:
         _check_file(kind, path)
         return path
     if name_or_path not in preset_names(subpackage):
+        own = next((one for ending in (".yaml", ".yml")
+                    if (one := Path(name_or_path + ending)).is_file()), None)  # fmt: skip
+        if own is not None:
+            raise InputError(f"unknown {kind} {shown(name_or_path)}; did you mean the file {own}?")
         raise unknown_name(kind, name_or_path, preset_names(subpackage))
     return preset_directory(subpackage) / f"{name_or_path}.yaml"
 

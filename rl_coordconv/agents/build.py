@@ -13,7 +13,7 @@ from rl_coordconv.agents.algorithms import ALGORITHMS
 from rl_coordconv.agents.ppo import PPO
 from rl_coordconv.agents.precision import PrecisionRequest
 from rl_coordconv.agents.presets import Preset
-from rl_coordconv.extractors import CoordConvCombinedExtractor, extractor_policy_kwargs
+from rl_coordconv.extractors import extractor_policy_kwargs
 from rl_coordconv.extractors.pairing import initialize_paired_
 
 
@@ -73,10 +73,5 @@ def _policy(
     observations: spaces.Space, extractor: str, options: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """Return the policy's name and arguments; among several observations an extractor's images."""
-    if not isinstance(observations, spaces.Dict):
-        return "CnnPolicy", extractor_policy_kwargs(extractor, **options)
-    return "MultiInputPolicy", {
-        "features_extractor_class": CoordConvCombinedExtractor,
-        "features_extractor_kwargs": {"image_extractor": extractor, "image_options": options},
-        "net_arch": [],
-    }
+    policy = "MultiInputPolicy" if isinstance(observations, spaces.Dict) else "CnnPolicy"
+    return policy, extractor_policy_kwargs(extractor, observation_space=observations, **options)

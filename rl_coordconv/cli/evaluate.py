@@ -73,7 +73,7 @@ def run(argv: list[str]) -> int:
         video = record_video(agent, arguments.video, **options)
         when = "" if video.is_full_episode else " when the video was cut"
         console.print(
-            f"  video     {arguments.video} ({video.seconds:.0f} s, score {video.score:.0f}{when})"
+            f"  video     {arguments.video} ({video.seconds:.0f} s, score {video.score:.4g}{when})"
         )
     return 0
 

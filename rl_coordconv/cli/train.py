@@ -53,6 +53,8 @@ class TrainArguments:
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
     """ppo or a2c, or a path to your own preset (YAML)."""
+    initialization: Literal["sb3", "paired"] = "sb3"
+    """paired: for one seed all extractors begin with the same shared weights, as in a sweep."""
     from_run: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN_DIR")] = None
     """Begin with the weights that another run has saved, instead of random ones; the optimiser and
     the steps begin anew."""

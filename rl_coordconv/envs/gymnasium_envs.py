@@ -70,7 +70,7 @@ def find_id(name: str) -> str:
         gym.spec(env_id)
     except gym.error.Error as error:
         nearest = closest(env_id, gym.registry)
-        hint = f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+        hint = f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else "."
         raise InputError(
             f"no environment {shown(name)} is registered in Gymnasium{hint} An environment of "
             "another package is named with its module, for example my_package:MyEnv-v0 "
@@ -192,10 +192,17 @@ def check_spaces(name: str, observations: spaces.Space, actions: spaces.Space) -
     """
     parts = observations.spaces if isinstance(observations, spaces.Dict) else {"": observations}
     if not any(is_image_space(part) for part in parts.values()):
+        flat = any(isinstance(one, spaces.Box) and len(one.shape) == 2 for one in parts.values())
+        hint = (
+            "one without an axis for its channels: env_wrapper: "
+            "gymnasium.wrappers.ReshapeObservation: {shape: [height, width, 1]}"
+            if flat
+            else "one whose observations need a wrapper: env_wrapper"
+        )
         raise InputError(
             f"environment {name!r} observes {observations}: an image is needed, uint8 from 0 to "
-            "255 with channels first or last (an environment that only renders: pixels: true; one "
-            "whose observations need a wrapper: env_wrapper, in an environment file)"
+            "255 with channels first or last (in an environment file, one that only renders: "
+            f"pixels: true; {hint})"
         )
     if not isinstance(actions, ACTIONS):
         kinds = ", ".join(kind.__name__ for kind in ACTIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, field_validator
 
 from rl_coordconv._util.errors import InputError, shown
 from rl_coordconv._util.importing import is_import_path
@@ -16,6 +16,9 @@ MAX_SIDE = 4096
 MAX_STACK = 64
 MAX_STEPS = 10**9
 
+Argument = Scalar | Annotated[tuple[Scalar, ...], Strict(False)]
+"""Of an environment or a wrapper: a number, a word, true or false, or a list of them, which is given
+as a tuple."""
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
@@ -26,7 +29,7 @@ class Wrapper(BaseModel):
 
     path: str
     """``package.module:Class``."""
-    kwargs: dict[str, Scalar] = {}
+    kwargs: dict[str, Argument] = {}
 
     @field_validator("path")
     @classmethod
@@ -58,7 +61,7 @@ class Presentation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    kwargs: dict[str, Scalar] = {}
+    kwargs: dict[str, Argument] = {}
     """Arguments of the environment."""
     pixels: bool = False
     """Observe what the environment renders, for environments whose own observations are no images.

@@ -12,9 +12,9 @@ from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pairing import initialize_paired_
 from rl_coordconv.extractors.policy import CoordConvCnnPolicy
+from rl_coordconv.extractors.policy_kwargs import extractor_policy_kwargs
 from rl_coordconv.extractors.registry import (
     EXTRACTORS,
-    extractor_policy_kwargs,
     import_extractor,
     register_extractor,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors.forms import ChoosesForm
 from rl_coordconv.extractors.names import public
-from rl_coordconv.extractors.registry import find_extractor
+from rl_coordconv.extractors.registry import find_extractor, find_spec
 
 
 @public
@@ -23,16 +24,19 @@ class CoordConvCombinedExtractor(ChoosesForm, CombinedExtractor):
 
     Example::
 
-        PPO("MultiInputPolicy", env, policy_kwargs=dict(
-            features_extractor_class=CoordConvCombinedExtractor,
-            features_extractor_kwargs=dict(image_extractor="coordconv")))
+        PPO("MultiInputPolicy", env, policy_kwargs=extractor_policy_kwargs(
+            "coordconv", observation_space=env.observation_space))
+
+    which is ``features_extractor_class=CoordConvCombinedExtractor``,
+    ``features_extractor_kwargs=dict(image_extractor="coordconv", image_options={})`` and
+    ``net_arch=[]``, so that ``"cnn"`` and ``"placebo"`` are its controls.
 
     As in SB3, an image is what is uint8 in [0, 255] and has three sides, or, with
     ``normalize_images=False``, everything with three sides; other observations are flattened.
 
     Args:
         observation_space: a Dict of images and vectors.
-        cnn_output_dim: features of each image.
+        cnn_output_dim: features of each image, unless ``image_options`` say it; 256, as SB3's.
         normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
         image_extractor: an extractor's name, see `extractor_policy_kwargs`.
         image_options: that extractor's options.
@@ -58,9 +62,13 @@ class CoordConvCombinedExtractor(ChoosesForm, CombinedExtractor):
             raise InputError(
                 f"CoordConvCombinedExtractor needs a Dict of observations, not {observation_space}"
             )
-        options = {"features_dim": cnn_output_dim, **(image_options or {})}
+        options = dict(image_options or {})
+        if "features_dim" in find_spec(image_extractor).options:
+            options.setdefault("features_dim", cnn_output_dim)
         cls, kwargs = find_extractor(image_extractor, options)
-        kwargs["normalized_image"] = normalized_image
+        # As stable-baselines3, which tells it to its own NatureCNN and what descends from it.
+        if "normalized_image" in inspect.signature(cls).parameters:
+            kwargs["normalized_image"] = normalized_image
         # Its own networks are replaced by ours; built for an empty space it makes none.
         super().__init__(spaces.Dict({}), cnn_output_dim, normalized_image)
         self._observation_space = observation_space
@@ -69,8 +77,8 @@ class CoordConvCombinedExtractor(ChoosesForm, CombinedExtractor):
         size, images = 0, 0
         for key, space in observation_space.spaces.items():
             if is_image_space(space, normalized_image=normalized_image):
-                parts[key] = _make_image_extractor(key, space, cls, kwargs)
-                size += options["features_dim"]
+                made = parts[key] = _make_image_extractor(key, space, cls, kwargs)
+                size += made.features_dim
                 images += 1
             else:
                 parts[key] = nn.Flatten()
@@ -91,7 +99,7 @@ class CoordConvCombinedExtractor(ChoosesForm, CombinedExtractor):
 
 def _make_image_extractor(
     key: str, space: spaces.Space, cls: type[BaseFeaturesExtractor], kwargs: dict[str, Any]
-) -> nn.Module:
+) -> BaseFeaturesExtractor:
     try:
         return cls(space, **kwargs)
     except InputError as error:

@@ -31,8 +31,8 @@ def check_image_space(
     if not isinstance(space, spaces.Box) or len(space.shape) != 3:
         raise InputError(
             f"{user} needs an image, a Box of shape (channels, height, width), not {space}; use "
-            "'CnnPolicy' for images, 'MlpPolicy' for vectors, and CoordConvCombinedExtractor with "
-            "'MultiInputPolicy' for a Dict of both"
+            "'CnnPolicy' for images, 'MlpPolicy' for vectors, and for a Dict of both "
+            "'MultiInputPolicy' with extractor_policy_kwargs(..., observation_space=...)"
         )
     _check_channels_first(space, user)
     if min(space.shape[1:]) < smallest_side:

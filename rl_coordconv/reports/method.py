@@ -22,7 +22,8 @@ def method(comparison: Comparison) -> list[str]:
         "named in this report and count in nothing; in the figures they are thin dotted lines.",
         f"Differences are paired: a run of one arm with the run of {base} that has the same seed.",
         f"The margin is {options.margin:g} times {base}'s mean gain over the random agent "
-        "(without a reference score: times its mean).",
+        "(without a reference score: times its mean without a sign, which says little where scores "
+        "cross zero: choose bounds there).",
         "Verdicts, the first that holds: undecided with fewer than 3 pairs; similar where the "
         f"{2 * options.confidence - 1:.0%} interval of the mean paired difference lies within the "
         f"margin around 0 (two one-sided tests); better or worse where its {percent} interval lies "
@@ -39,17 +40,12 @@ def method(comparison: Comparison) -> list[str]:
         f"first reaches the score half-way between the random agent and {base}'s mean score; "
         f"curves begin with the {WARM_UP}th game. Area under curve: the curve's mean height up to "
         "the budget.",
-        "Human-normalised: 0 is the random agent, 1 the human tester (reference scores of "
-        "dqn_zoo). IQM, the interquartile mean, leaves out the lowest and highest quarter of the "
-        "runs; the optimality gap is how far runs stay below 1 on average.",
+        _scale(comparison),
+        "IQM, the interquartile mean, leaves out the lowest and highest quarter of the runs; the "
+        "optimality gap is how far runs stay below 1 on average.",
         "The placebo has as many parameters as coordconv and no position in them: what it gains "
         "too, coordinates did not bring.",
     ]
-    if options.bounds:
-        chosen = ", ".join(
-            f"{game} from {one.random:g} to {one.human:g}" for game, one in options.bounds.items()
-        )
-        rules.append(f"Bounds that were chosen for 0 and 1, in the place of such scores: {chosen}.")
     if comparison.selection:
         rules.append(
             f"Hyperparameters: each arm's are those with the highest mean score on the seeds "
@@ -67,3 +63,20 @@ def method(comparison: Comparison) -> list[str]:
             "are means over 100 games already. Their seeds are numbers in their paths' order."
         )
     return rules
+
+
+def _scale(comparison: Comparison) -> str:
+    """Say what 0 and 1 are on the scale on which games are put together."""
+    bounds = comparison.options.bounds
+    reference = "the random agent, 1 the human tester (reference scores of dqn_zoo)"
+    if not bounds:
+        return f"Human-normalised: 0 is {reference}."
+    chosen = ", ".join(
+        f"{game} from {one.random:g} to {one.human:g}" for game, one in bounds.items()
+    )
+    others = (
+        f" Elsewhere 0 is {reference}."
+        if {one.cell.game for one in comparison.games} - set(bounds)
+        else ""
+    )
+    return f"Normalised by bounds that were chosen for 0 and 1: {chosen}.{others}"

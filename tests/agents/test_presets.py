@@ -87,6 +87,13 @@ def test_a_missing_file_is_named() -> None:
         load_agent_preset("nowhere.yaml")
 
 
+def test_a_name_without_its_ending_is_told_the_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").touch()
+    with pytest.raises(InputError, match="unknown agent 'mine'; did you mean the file mine.yaml"):
+        preset_path("agents", "agent", "mine")
+
+
 def test_an_unknown_key_is_refused_with_the_closest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"entropy_coef: unknown key \(value 0\.1\)"):
         load_agent_preset(changed(tmp_path, "ppo", entropy_coef=0.1))

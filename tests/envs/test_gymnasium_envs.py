@@ -129,6 +129,15 @@ def test_a_module_is_imported_only_for_who_asks(untrusting, tmp_path, monkeypatc
     assert isinstance(env.envs[0].unwrapped, Corners)
 
 
+def test_an_image_without_channels_is_told_the_wrapper_that_gives_it_one():
+    grey = "gymnasium.wrappers.GrayscaleObservation"
+    with pytest.raises(InputError, match=r"without an axis.*ReshapeObservation: .shape: "):
+        find_env("Corners-v0", presented(env_wrapper=[grey])).spaces(None)
+    reshaped = {"gymnasium.wrappers.ReshapeObservation": {"shape": [40, 40, 1]}}
+    env = make_vec_env("Corners-v0", 1, presentation=presented(env_wrapper=[grey, reshaped]))
+    assert env.reset().shape == (1, 40, 40, 1)
+
+
 def test_a_file_calls_nothing_but_wrappers(untrusting, tmp_path, monkeypatch):
     """Packages that are known here have functions that import whatever they are told to."""
     (tmp_path / "never_imported.py").write_text("raise SystemExit('it ran')\n")
@@ -199,7 +208,7 @@ def test_a_file_holds_the_zoos_words(tmp_path):
     ("env_wrapper: [3]", "is no wrapper"),
     ("env_wrapper: [{a.B: {}, c.D: {}}]", "is no wrapper"),
     ("env_wrapper: ['__import__(\"os\").system']", "is no path of the form"),
-    ("kwargs: {a: [1]}", "kwargs"),
+    ("kwargs: {a: {b: 1}}", "kwargs"),
 ])  # fmt: skip
 def test_what_a_file_may_not_hold(tmp_path, text, words):
     path = tmp_path / "env.yaml"

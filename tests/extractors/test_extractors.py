@@ -229,7 +229,7 @@ def box(shape, high=255, dtype=np.uint8, low=0):
     [
         (box((4,)), r"needs an image, a Box of shape \(channels, height, width\), not Box"),
         (spaces.Discrete(3), "needs an image"),
-        (spaces.Dict({"a": ATARI}), "CoordConvCombinedExtractor"),
+        (spaces.Dict({"a": ATARI}), "MultiInputPolicy"),
         (box((3, 7, 40)), "at least .* pixels, not 7 x 40"),
         (box((84, 84, 4)), "the channels seem to come last"),
         (box((64, 36, 40)), "should be the channels, but is not the smallest"),

@@ -123,3 +123,35 @@ def test_names_without_a_module_are_left_to_the_registry(own_registry):
     import_extractor("coordconw")
     with pytest.raises(UnknownNameError, match="did you mean 'coordconv'"):
         find_spec("coordconw")
+
+
+class Bare(BaseFeaturesExtractor):
+    """As little as stable-baselines3 asks for; its features are as many as channels."""
+
+    def __init__(self, observation_space: gym.Space) -> None:
+        super().__init__(observation_space, observation_space.shape[0])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3))
+
+
+@pytest.mark.parametrize(("cls", "features"), [(Own, 256), (Bare, 3)])
+def test_a_class_of_ones_own_sees_the_images_of_a_dict(own_registry, cls, features):
+    options = ("features_dim",) if cls is Own else ()
+    register_extractor(ExtractorSpec(name="own", cls=cls, options=options))
+    space = spaces.Dict({"image": SPACE, "speed": spaces.Box(-1, 1, (2,), np.float32)})
+    kwargs = extractor_policy_kwargs("own", observation_space=space)
+    assert kwargs["net_arch"] == []
+    network = kwargs["features_extractor_class"](space, **kwargs["features_extractor_kwargs"])
+    assert network.features_dim == features + 2
+    seen = {"image": torch.rand(2, 3, 40, 40), "speed": torch.rand(2, 2)}
+    assert network(seen).shape == (2, features + 2)
+
+
+def test_a_module_of_the_current_directory_needs_no_installing(own_registry, tmp_path, monkeypatch):
+    (tmp_path / "here_alone.py").write_text("from tests_nowhere import Net")
+    monkeypatch.setattr("sys.path", ["/nowhere"])
+    monkeypatch.chdir(tmp_path)
+    # It is found, and what it needs is not.
+    with pytest.raises(InputError, match="no module 'tests_nowhere' to import .it needs"):
+        import_extractor("here_alone:Net")

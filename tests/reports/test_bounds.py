@@ -59,6 +59,7 @@ def test_with_them_an_environment_is_summed_up_and_the_report_states_them(tmp_pa
     assert (suite.scale, comparison.games[0].lower) == ("normalised", "lower bound")
     assert aggregates(suite).caption == "Normalised scores of ppo over 1 game"
     assert any("Adventure from 80 to 130" in rule for rule in method(comparison))
+    assert not any("dqn_zoo" in rule for rule in method(comparison))
     rows = list(csv.DictReader(to_csv(comparison).splitlines()))
     assert {float(row["human_normalized"]) for row in rows if row["arm"] == "cnn"} == {
         0.38, 0.4, 0.42
