@@ -131,7 +131,7 @@ def test_a_backend_carries_out_a_sweep(tmp_path, capsys):
     command = "sweep --games Aim --agents ppo-aim --extractors cnn --precision fp32".split()
     command += ["--seeds", "2", "--output", str(tmp_path / "s"), "--backend"]
     assert main([*command, "elsewher"]) == 2
-    assert "unknown backend 'elsewher' (allowed: local, ray)" in capsys.readouterr().err
+    assert "unknown backend 'elsewher' (allowed: local, ray, slurm)" in capsys.readouterr().err
     register_backend(BackendSpec("elsewhere", {"jobs": None}, lambda *_: Elsewhere()))
     assert main([*command, "elsewher"]) == 2
     assert "did you mean 'elsewhere'?" in capsys.readouterr().err
@@ -142,4 +142,22 @@ def test_a_backend_carries_out_a_sweep(tmp_path, capsys):
 def test_a_flag_of_another_backend_is_refused(tmp_path, capsys):
     command = ["sweep", "--games", "Aim", "--output", str(tmp_path / "s")]
     assert main([*command, "--gpus-per-run", "0.5"]) == 2
-    assert "--gpus-per-run 0.5 is about --backend ray, not local" in capsys.readouterr().err
+    assert (
+        "--gpus-per-run 0.5 is about --backend ray or slurm, not local" in capsys.readouterr().err
+    )
+
+
+def test_a_backend_either_launches_or_submits():
+    for ways in ({}, {"launch": lambda *_: Elsewhere(), "submit": lambda *_: 0}):
+        with pytest.raises(ValueError, match="must either launch or submit"):
+            BackendSpec("mine", {}, **ways)
+
+
+def test_a_backend_that_submits_is_handed_the_sweep(tmp_path, capsys):
+    taken = []
+    register_backend(BackendSpec("scheduler", {}, submit=lambda *all: taken.append(all) or 7))
+    assert main(["sweep", "--games", "Aim", "--output", str(tmp_path / "s"), "--backend",
+                 "scheduler"]) == 7  # fmt: skip
+    ((config, directory, values, _),) = taken
+    assert (config.games, directory.path, values["retries"]) == (("Aim",), tmp_path / "s", 3)
+    assert not directory.path.exists()

@@ -1,68 +1,106 @@
-"""One process at a time in a directory."""
+"""One process at a time in a directory, on one machine and on several that share it."""
 
 from __future__ import annotations
 
 import errno
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.leases import Lease, acquire
+from rl_coordconv._util.text import visible
 
 _NO_FILE_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What a file system answers that cannot lock files: some network file systems and FUSE."""
-_PATIENCE = 0.5
-"""Seconds in which a marker whose process has died is found, removed and replaced."""
+_LOOK_SECONDS = 0.5
+
+
+class _TakenError(Exception):
+    """Another process holds the directory."""
 
 
 @contextmanager
-def held(directory: Path, busy: Callable[[], InputError]) -> Iterator[None]:
-    """Hold a directory for this process; the lock goes with the process, however it dies.
+def held(
+    directory: Path, busy: Callable[[], InputError], *, patience: float = 0.0, watch: bool = True
+) -> Iterator[Lease]:
+    """Hold a directory for this process; the hold goes with the process, however it dies.
 
-    The operating system locks the file ``.lock``, which stays where it is and means nothing by
-    itself. Where the file system cannot lock, the file ``.lock-held`` is the lock, with the
-    process and its host inside: of a process that died it is removed by the next one on its host;
-    on another host a person has to.
+    Two things keep others out. The operating system locks the file ``.lock``, which tells at once
+    and for certain where it works; but some network file systems have no locks, and some keep them
+    to one machine without saying so. So there is a lease besides (see `leases`), which needs none.
 
     Args:
         directory: it exists.
         busy: makes the error to be raised if another process holds the directory.
+        patience: seconds in which another holder may leave.
+        watch: whether a lease of another machine is watched until it is known whether its holder is
+            alive, up to `leases.LEASE_SECONDS`; otherwise it counts as held.
 
     Raises:
         InputError: the one of ``busy``; or the directory cannot be locked, because it cannot be
             written, for instance.
     """
-    lock = _acquire(directory, busy)
+    lock, lease = _acquire_patiently(directory, busy, patience, watch)
     try:
-        yield
+        yield lease
     finally:
-        lock.release()
+        lease.release()
+        if lock is not None:
+            lock.release()
 
 
-def _acquire(directory: Path, busy: Callable[[], InputError]) -> BaseFileLock:
-    try:
-        directory.stat()  # filelock would make it
-        # Not thread-local: whoever trains in another thread gives the lock back there.
-        lock: BaseFileLock = FileLock(
-            directory / ".lock", timeout=0, thread_local=False, fallback_to_soft=False
-        )
+def _acquire_patiently(
+    directory: Path, busy: Callable[[], InputError], patience: float, watch: bool
+) -> tuple[BaseFileLock | None, Lease]:
+    deadline = time.monotonic() + patience
+    while True:
         try:
-            lock.acquire()
+            return _acquire(directory, watch)
+        except _TakenError as taken:
+            if time.monotonic() >= deadline:
+                raise busy() from taken
         except OSError as error:
-            if isinstance(error, Timeout) or error.errno not in _NO_FILE_LOCKS:
-                raise
-            lock = SoftFileLock(directory / ".lock-held", timeout=_PATIENCE, thread_local=False)
-            lock.acquire()
+            raise InputError(f"cannot lock {directory}: {error}") from error
+        time.sleep(_LOOK_SECONDS)
+
+
+def _acquire(directory: Path, watch: bool) -> tuple[BaseFileLock | None, Lease]:
+    directory.stat()  # filelock would make it
+    lock = _lock_file(directory)
+    try:
+        lease = acquire(directory, watch=watch, tell=_tell)
+        if lease is None:
+            raise _TakenError
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return lock, lease
+
+
+def _lock_file(directory: Path) -> BaseFileLock | None:
+    """Lock the file ``.lock``; None where the file system cannot."""
+    # Not thread-local: whoever trains in another thread gives the lock back there.
+    lock = FileLock(directory / ".lock", timeout=0, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
     except Timeout as error:
-        raise _with_advice(busy(), lock) from error
+        raise _TakenError from error
     except OSError as error:
-        raise InputError(f"cannot lock {directory}: {error}") from error
+        if error.errno not in _NO_FILE_LOCKS:
+            raise
+        _tell(
+            f"the file system of {directory} cannot lock files ({error.strerror}): a lease that is "
+            "renewed every few seconds keeps other processes out"
+        )
+        return None
     return lock
 
 
-def _with_advice(error: InputError, lock: BaseFileLock) -> InputError:
-    if not isinstance(lock, SoftFileLock):
-        return error
-    return type(error)(f"{error}; if that process is gone, delete {lock.lock_file}")
+def _tell(sentence: str) -> None:
+    print(f"note: {visible(sentence)}", file=sys.stderr, flush=True)

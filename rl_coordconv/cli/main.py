@@ -18,12 +18,13 @@ from rl_coordconv._util.errors import (
     unknown_name,
 )
 from rl_coordconv._util.streams import surviving_streams
+from rl_coordconv._util.text import visible
 from rl_coordconv.machine.hardware import limit_openmp_spinning
 from rl_coordconv.version import __version__
 
 COMMANDS = {
     "train": "train one agent on one game",
-    "sweep": "train games x agents x extractors x seeds",
+    "sweep": "train games x agents x extractors x seeds; sweep status DIR: where they stand",
     "compare": "turn sweeps into a report: where, how much, how sure",
     "evaluate": "let a trained agent play, record a video, or take its coordinates away",
     "curves": "draw the learning curves of runs",
@@ -112,9 +113,7 @@ def _refuse(message: str, code: int = USER_ERROR) -> int:
 
 def one_line(message: str) -> str:
     """Return a message as one line that a terminal shows as it is, however odd its values are."""
-    text = " ".join(message.split())
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    text = visible(" ".join(message.split()))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

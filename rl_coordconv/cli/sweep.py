@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rl_coordconv.runs import RunConfig
+    from rl_coordconv.sweeps.backends import BackendSpec
     from rl_coordconv.sweeps.plan import SweepConfig
     from rl_coordconv.sweeps.supervisor import Launcher
+
+SUBCOMMANDS = {"status": "rl_coordconv.cli.sweep_status"}
+"""What else is done about a sweep, by the word after ``sweep``, and the module that does it. A file
+of that name is given as ``./status``."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class SweepArguments:
     """Train every game with every agent, extractor and seed, each run in a process of its own.
 
     The same command again does only what is missing. What is not given comes from FILE, then from
-    the defaults.
+    the defaults. `sweep status DIR` shows where the runs stand.
     """
 
     file: Annotated[Path | None, tyro.conf.Positional] = None
@@ -76,9 +82,13 @@ class SweepArguments:
     output: Path = Path("sweeps/sweep")
     """The sweep's directory."""
     backend: str = "local"
-    """local: processes of this machine; ray: a Ray cluster (needs rl-coordconv[ray])."""
+    """local: processes of this machine; ray: a Ray cluster (needs rl-coordconv[ray]); slurm: job
+    arrays of a SLURM cluster, after which this command ends."""
+    shared: bool = False
+    """Let other machines that see the same directory work on the same sweep: give this command on
+    each of them; each trains runs that nobody else holds."""
     jobs: int | None = None
-    """Runs at a time; default: one a core, or two a GPU; with Ray as many as fit."""
+    """Runs at a time; default: one a core, or two a GPU; with Ray and SLURM as many as fit."""
     retries: int = 3
     """How often a run is tried again after a failed attempt before it counts as failed."""
     retry_diverged: bool = False
@@ -87,9 +97,25 @@ class SweepArguments:
     ray_address: str | None = None
     """The cluster's address; default: what RAY_ADDRESS says, or a cluster of this machine alone."""
     cpus_per_run: float = 1.0
-    """CPUs that a run asks Ray for."""
+    """CPUs that a run asks Ray or SLURM for, and the threads it gets."""
     gpus_per_run: float = 0.0
-    """GPUs that a run asks Ray for; 0.25 puts four runs on one."""
+    """GPUs that a run asks Ray or SLURM for; 0.25 puts four runs on one (with SLURM together with
+    --runs-per-job 4)."""
+    runs_per_job: int = 1
+    """Runs that one SLURM job trains at the same time."""
+    slurm_partition: str | None = None
+    """The partition; default: the cluster's."""
+    slurm_time: str | None = None
+    """The time limit of a job, as sbatch takes it: 30, 4:00:00, 1-12. A run that needs longer saves
+    before its end and goes back into the queue."""
+    slurm_account: str | None = None
+    """The account that is charged."""
+    slurm_template: Path | None = None
+    """A file with lines of your own for the batch script: #SBATCH lines, module load, ..."""
+    slurm_requeues: int = 100
+    """How often a job may go back into the queue."""
+    slurm_print: bool = False
+    """Print the batch script and the sbatch commands; write and submit nothing."""
     dry_run: bool = False
     """Print the runs, and the time and disk space they will take. For that it trains every agent
     and extractor for some seconds where the sweep would train them, and keeps nothing of it."""
@@ -98,7 +124,10 @@ class SweepArguments:
 
 
 def run(argv: list[str]) -> int:
-    """Parse the flags and carry out the sweep."""
+    """Parse the flags and carry out the sweep, or what else is done about one."""
+    if argv and argv[0] in SUBCOMMANDS:
+        code: int = importlib.import_module(SUBCOMMANDS[argv[0]]).run(argv[1:])
+        return code
     arguments = parse(SweepArguments, argv, command="sweep")
     _check_flags(arguments)
     from rl_coordconv.sweeps.directory import SweepDirectory
@@ -106,6 +135,9 @@ def run(argv: list[str]) -> int:
 
     config, console = _config(arguments), PlainConsole()
     directory = SweepDirectory(arguments.output)
+    spec, values = _backend(arguments)
+    if spec.submit is not None:
+        return spec.submit(config, directory, values, console)
     if arguments.dry_run:
         _show_plan(config, directory, arguments, console)
         return 0
@@ -113,7 +145,7 @@ def run(argv: list[str]) -> int:
     launcher = _launcher(arguments, config, len(config.runs()))
     code = sweep(
         config, directory, launcher, console, retries=arguments.retries,
-        retry_diverged=arguments.retry_diverged, mix=arguments.mix,
+        retry_diverged=arguments.retry_diverged, mix=arguments.mix, shared=arguments.shared,
     )  # fmt: skip
     console.print(f"compare them: python -m rl_coordconv compare {directory.path}")
     return code
@@ -159,11 +191,18 @@ def _config(arguments: SweepArguments) -> SweepConfig:
     return config
 
 
-def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:
+def _backend(arguments: SweepArguments) -> tuple[BackendSpec, dict[str, Any]]:
+    """Return the backend and the values of all flags."""
     from rl_coordconv.sweeps.backends import find_backend
 
     values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    return find_backend(arguments.backend, values).launch(config, n_runs, values)
+    return find_backend(arguments.backend, values), values
+
+
+def _launcher(arguments: SweepArguments, config: SweepConfig, n_runs: int) -> Launcher:
+    spec, values = _backend(arguments)
+    assert spec.launch is not None
+    return spec.launch(config, n_runs, values)
 
 
 def _show_plan(

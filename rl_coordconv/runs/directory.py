@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_bytes, sync_directory, write_bytes
+from rl_coordconv._util.leases import Lease, LeaseLostError, find_holder
 from rl_coordconv._util.links import (
     is_there,
     make_folder,
@@ -19,11 +20,16 @@ from rl_coordconv._util.links import (
 from rl_coordconv._util.locking import held
 from rl_coordconv._util.reading import check_size
 from rl_coordconv.runs.config import RunConfig
+from rl_coordconv.runs.liveness import read_status
 from rl_coordconv.runs.status import Status
 
 
 class RunBusyError(InputError):
     """Another process is training the run."""
+
+
+class RunLostError(RunBusyError):
+    """This process held the run, stood still for too long, and another one has it now."""
 
 
 class RunDirectory:
@@ -50,6 +56,7 @@ class RunDirectory:
         self.policy_file = self.path / "policy.json"
         self.weights_file = self.path / "policy.safetensors"
         self.precision_file = self.path / "precision.json"
+        self._lease: Lease | None = None
 
     def __repr__(self) -> str:
         return f"RunDirectory({str(self.path)!r})"
@@ -91,8 +98,12 @@ class RunDirectory:
         return RunConfig.load(self.config_file)
 
     def status(self) -> Status:
-        """Read where the run stands."""
-        return Status.load(self.status_file)
+        """Read where the run stands; ``running`` means that a process trains it now.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        return read_status(self.path, self.status_file)
 
     def record_command(self, argv: list[str]) -> None:
         """Append the literal command that started or resumed the run, on a line of its own.
@@ -132,23 +143,42 @@ class RunDirectory:
             raise InputError(f"{self.checkpoints} is a file, where a directory is needed")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process; the lock goes with the process, however it dies.
+    def locked(self, *, watch: bool = True) -> Iterator[None]:
+        """Hold the run for this process; the hold goes with the process, however it dies.
+
+        Args:
+            watch: whether to wait, up to a minute and a half, to see whether a process on another
+                machine that holds the run is alive; otherwise it counts as alive.
 
         Raises:
             RunBusyError: another process is training this run.
             InputError: the directory cannot be locked, or as `check_places`.
         """
         self.check_places()
-        with held(self.path, self._busy):
-            yield
+        with held(self.path, self._busy, watch=watch) as self._lease:
+            try:
+                yield
+            finally:
+                self._lease = None
+
+    def check_held(self) -> None:
+        """Make sure that what is about to be written is still this process's to write.
+
+        Raises:
+            RunLostError: it held the run, and another process has it now.
+        """
+        if self._lease is None:
+            return
+        try:
+            self._lease.check()
+        except LeaseLostError as error:
+            raise RunLostError(
+                f"{self.path} is no longer this process's, which stood still for too long: {error}"
+            ) from error
 
     def _busy(self) -> RunBusyError:
         return RunBusyError(f"{self.path} is being trained by another process{self._who()}")
 
     def _who(self) -> str:
-        try:
-            status = self.status()
-        except InputError:
-            return ""
-        return f" (pid {status.pid} on {status.host})"
+        holder = find_holder(self.path)
+        return "" if holder is None else f" (pid {holder.process.pid} on {holder.process.host})"

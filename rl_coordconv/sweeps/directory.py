@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.errors import InputError, UnknownNameError
+from rl_coordconv._util.files import replace
+from rl_coordconv._util.leases import find_holder
 from rl_coordconv._util.links import is_there
 from rl_coordconv._util.locking import held
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
+
+_PREPARING_SECONDS = 900.0
+"""How long one may wait for another that prepares: it may be finding the precision."""
+_ASKING_SECONDS = 5.0
+"""Another that only asks leaves at once."""
 
 
 class SweepDirectory:
@@ -60,10 +67,12 @@ class SweepDirectory:
     def _compare(self, config: SweepConfig, mix: bool) -> list[str]:
         if not is_there(self.config_file):
             return []
-        before = SweepConfig.load_kept(self.config_file)
+        planned = {run.name for run in config.runs()}
+        before = self._read_kept()
+        if before is None:
+            return self._set_description_aside(planned, mix)
         if before == config:
             return []
-        planned = {run.name for run in config.runs()}
         old = {run.name for run in before.runs()}
         if old == planned and before.in_format_of(config) == config:
             return []  # an earlier version wrote the same down
@@ -88,7 +97,7 @@ class SweepDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the sweep for this process; the lock goes with the process, however it dies.
+        """Hold the sweep for this process alone; the hold goes with the process, however it dies.
 
         Raises:
             InputError: another process is at work on this sweep, or the directory cannot be locked.
@@ -96,8 +105,65 @@ class SweepDirectory:
         with held(self.path, self._busy):
             yield
 
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Be the only one of several sweeps that share the directory to prepare it.
+
+        Raises:
+            InputError: another process prepares it for very long, or the directory cannot be
+                locked.
+        """
+        place = self.path / ".preparing"
+        try:
+            place.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make {place}: {error}") from error
+        with held(place, self._busy, patience=_PREPARING_SECONDS):
+            yield
+
+    def refuse_beside_one(self) -> None:
+        """Make sure that no sweep holds the directory for itself alone.
+
+        Raises:
+            InputError: one does.
+        """
+        with held(self.path, self._busy, patience=_ASKING_SECONDS):
+            pass
+
     def _busy(self) -> InputError:
-        return InputError(f"another process is at work on the sweep in {self.path}")
+        holder = find_holder(self.path) or find_holder(self.path / ".preparing")
+        who = "" if holder is None else f" (pid {holder.process.pid} on {holder.process.host})"
+        return InputError(
+            f"another process is at work on the sweep in {self.path}{who}; with --shared, given to "
+            "each of them, several can be"
+        )
+
+    def _read_kept(self) -> SweepConfig | None:
+        """Read the description that the directory keeps; None where it is damaged."""
+        try:
+            kept = SweepConfig.load_kept(self.config_file)
+        except InputError:
+            return None
+        try:
+            kept.runs()
+        except UnknownNameError:  # a letter of a name is another one now
+            return None
+        except InputError as error:  # a preset has moved, or code is not trusted
+            raise InputError(f"{self.config_file}: {error}") from error
+        return kept
+
+    def _set_description_aside(self, planned: set[str], mix: bool) -> list[str]:
+        """Go on without the description, as long as the runs that are there are planned ones."""
+        others = {path.name for path in self.runs_directory.glob("*-*") if path.is_dir()} - planned
+        if others and not mix:
+            raise InputError(
+                f"{self.config_file} is damaged, and {len(others)} runs in {self.runs_directory} "
+                "would not belong to this sweep; choose another --output, or give --mix to train "
+                "this one's runs beside them"
+            )
+        aside = self.config_file.with_suffix(".yaml.damaged")
+        replace(self.config_file, aside)
+        return [f"{self.config_file} is damaged: it is kept as {aside.name} and written anew"]
 
 
 def _describe_changes(before: SweepConfig, after: SweepConfig) -> str:

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from rl_coordconv._util.text import visible
 from rl_coordconv.runs import RunState
 from rl_coordconv.runs.metrics import newest_metric
 from rl_coordconv.sweeps.supervisor import Entry
@@ -39,6 +40,8 @@ class Row:
     speed: float
     """Agent steps per second of the last minute; 0 where it does not run."""
     latest_return: float | None
+    where: str = ""
+    """The machine that trains it, or what waits for one."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -116,7 +119,7 @@ class SweepDisplay:
 
     def tell(self, line: str) -> None:
         """Show that something happened."""
-        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+        show_line(self._console, line)
 
     def show(self) -> None:
         """Bring the display up to date, if it is time."""
@@ -136,9 +139,15 @@ class SweepDisplay:
         self._live.update(Group(rows_table(rows, height), Text(line)), refresh=True)
 
 
+def show_line(console: Console, line: str) -> None:
+    """Print a line as it is: what stands in a damaged file moves no cursor, and ends nothing."""
+    console.print(visible(line), soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
 def rows_table(rows: list[Row], height: int) -> Table:
     """Draw the runs, those at work first, and say how many are left out."""
-    table = Table("run", "state", "steps", "steps/s", "return", "left", expand=False)
+    wheres = ["where"] if any(row.where for row in rows) else []
+    table = Table("run", "state", "steps", "steps/s", "return", "left", *wheres, expand=False)
     chosen = sorted(rows, key=lambda row: _ORDER.index(row.state))[:height]
     for row in chosen:
         left = row.seconds_left
@@ -149,6 +158,7 @@ def rows_table(rows: list[Row], height: int) -> Table:
             f"{row.speed:,.0f}" if row.speed else "-",
             "-" if row.latest_return is None else f"{row.latest_return:.1f}",
             "-" if left is None else format_seconds(left),
+            *[Text(row.where)] * len(wheres),
         )
     if len(rows) > len(chosen):
         table.caption = f"and {len(rows) - len(chosen)} more"

@@ -48,3 +48,21 @@ def allocate(jobs: int | None, n_runs: int, device: str) -> Resources:
         raise InputError(f"jobs {jobs} is not at least 1")
     jobs = max(1, min(jobs, n_runs))
     return Resources(jobs, max(1, cores // jobs), gpus)
+
+
+def check_gpus_asked(device: str, gpus: float, without: str) -> None:
+    """Refuse a cluster's runs that want a GPU and ask for none.
+
+    Args:
+        device: what the runs ask for: ``auto``, ``cpu`` or ``cuda``.
+        gpus: what each of them asks the cluster for.
+        without: what becomes of a run that asks for none, for the message.
+
+    Raises:
+        InputError: the device is ``cuda`` and no GPU is asked for.
+    """
+    if device == "cuda" and gpus <= 0:
+        raise InputError(
+            f"device 'cuda' was asked for, but with --gpus-per-run {gpus:g} {without} (allowed: "
+            "more than 0, for example 0.25)"
+        )

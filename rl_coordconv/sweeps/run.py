@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from rich.console import Console
 
-from rl_coordconv._util.errors import InputError
-from rl_coordconv.runs import RunConfig, RunState
+from rl_coordconv.runs import RunState
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.precision import find_decision, save_decision
-from rl_coordconv.sweeps.progress import SweepDisplay, SweepProgress, describe_sweep
+from rl_coordconv.sweeps.preparing import prepare
+from rl_coordconv.sweeps.progress import SweepDisplay, SweepProgress, describe_sweep, show_line
 from rl_coordconv.sweeps.supervisor import Entry, Launcher, Supervisor
 from rl_coordconv.training.signals import stop_request
 
-SOME_FAILED = 1
+NOT_ALL_DONE = 1
+
+_WHY_OPEN = {
+    RunState.PENDING: "its status.json is missing, as if it had not begun",
+    RunState.INTERRUPTED: "whoever trained it has ended without finishing it",
+    RunState.RUNNING: "another process trains it",
+}
+"""Why a run that this sweep does nothing more for is not done."""
 
 
 def sweep(
@@ -27,6 +34,7 @@ def sweep(
     retries: int = 3,
     retry_diverged: bool = False,
     mix: bool = False,
+    shared: bool = False,
 ) -> int:
     """Train all runs of a sweep that are not done yet.
 
@@ -38,70 +46,66 @@ def sweep(
         retries: how often a run is tried again after a failed attempt before it counts as failed.
         retry_diverged: whether one that diverged is tried again, too.
         mix: whether runs of another description may be there already.
+        shared: whether other processes, perhaps on other machines, may be at work on the same
+            sweep; each trains what nobody else holds.
 
     Returns:
-        The process's exit code: 0 all runs are done, 1 some have failed, 130 or 143 stopped.
+        The process's exit code: 0 all runs are done, 1 some are not, 129, 130 or 143 stopped.
 
     Raises:
         InputError: another sweep is at work there, or was, with another description.
     """
-    configs = config.runs()
     directory.make()
     with ExitStack() as stack:
-        stack.enter_context(directory.locked())
-        for sentence in directory.prepare(config, mix=mix):
-            console.print(sentence, soft_wrap=True, highlight=False)
-        decision = find_decision(configs, directory, launcher)
-        if decision is not None:
-            console.print(f"precision of all runs: {decision.precision} ({decision.reason})",
-                          soft_wrap=True, highlight=False, markup=False)  # fmt: skip
-        entries = [_entry(directory, one) for one in configs]
-        save_decision(decision, directory, [one.run for one in entries if one.damage is None])
-        for entry, one in zip(entries, configs, strict=True):
-            if (said := extension_note(entry, one)) is not None:
-                console.print(said, soft_wrap=True, highlight=False, markup=False)
-        progress = SweepProgress(entries, launcher.jobs)
-        stop = stack.enter_context(stop_request())
-        with SweepDisplay(console, progress) as display:
-            supervisor = Supervisor(
-                entries, launcher, retries=retries, retry_diverged=retry_diverged,
-                tell=display.tell, show=display.show,
+        if shared:
+            directory.refuse_beside_one()
+        else:
+            stack.enter_context(directory.locked())
+        with directory.preparing():
+            entries = prepare(
+                config, directory, lambda line: show_line(console, line), mix=mix,
+                launcher=launcher,
             )  # fmt: skip
-            supervisor.work(lambda: bool(stop))
-        console.print(summarize(entries, progress), soft_wrap=True, highlight=False, markup=False)
-        failed = any(entry.state is RunState.FAILED for entry in entries)
-        return stop.exit_code or (SOME_FAILED if failed else 0)
+        stop = stack.enter_context(stop_request())
+        supervise(entries, launcher, console, lambda: bool(stop), retries=retries,
+                  retry_diverged=retry_diverged)  # fmt: skip
+        return stop.exit_code or exit_code(entries)
 
 
-def _entry(directory: SweepDirectory, config: RunConfig) -> Entry:
-    """Take up a run; one whose directory is damaged fails alone."""
-    try:
-        run = directory.run(config)
-        return Entry(run, run.config().total_timesteps)
-    except InputError as error:
-        there = directory.place_of(config)
-        if not there.path.is_dir():
-            raise
-        return Entry(there, config.total_timesteps, damage=str(error))
+def supervise(
+    entries: list[Entry],
+    launcher: Launcher,
+    console: Console,
+    is_stopped: Callable[[], bool],
+    *,
+    retries: int,
+    retry_diverged: bool,
+    leaves_others: bool = False,
+) -> None:
+    """Train runs and show how that goes and what came of it; the arguments are `Supervisor`'s."""
+    progress = SweepProgress(entries, launcher.jobs)
+    with SweepDisplay(console, progress) as display:
+        Supervisor(
+            entries, launcher, retries=retries, retry_diverged=retry_diverged,
+            tell=display.tell, show=display.show, leaves_others=leaves_others,
+        ).work(is_stopped)  # fmt: skip
+    for line in summarize(entries, progress, is_stopped=is_stopped()):
+        show_line(console, line)
 
 
-def extension_note(entry: Entry, config: RunConfig) -> str | None:
-    """Say that a run has been given more steps than the sweep asks for; None where it has not."""
-    if entry.damage is not None or entry.total_timesteps == config.total_timesteps:
-        return None
-    then = "it stays as it is" if entry.state is RunState.DONE else "it goes on to its own total"
-    return (
-        f"{config.name} has been extended to {entry.total_timesteps:,} agent steps, where this "
-        f"sweep asks for {config.total_timesteps:,}: {then}"
-    )
+def exit_code(entries: list[Entry]) -> int:
+    """Return 0 if all runs are done, 1 otherwise."""
+    return 0 if all(entry.state is RunState.DONE for entry in entries) else NOT_ALL_DONE
 
 
-def summarize(entries: list[Entry], progress: SweepProgress) -> str:
-    """Say what is done, and which runs have failed, and why."""
+def summarize(entries: list[Entry], progress: SweepProgress, *, is_stopped: bool) -> list[str]:
+    """Say what is done, and which runs are not, and why; nothing of those that were stopped."""
     lines = [describe_sweep(progress.rows(), None).rpartition(";")[0]]
     for entry in entries:
-        status = entry.status()
-        if entry.state is RunState.FAILED:
-            lines.append(f"  failed: {entry.run.path.name}: {status.error}")
+        state, name = entry.state, entry.run.path.name
+        if state is RunState.FAILED:
+            lines.append(f"  failed: {name}: {entry.status().error}")
             lines.append(f"    its directory: {entry.run.path}")
-    return "\n".join(lines)
+        elif state is not RunState.DONE and not is_stopped:
+            lines.append(f"  not done: {name} is {state}: {_WHY_OPEN[state]}")
+    return lines

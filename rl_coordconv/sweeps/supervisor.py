@@ -9,17 +9,21 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.leases import LeaseWatch, Standing
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState, Status
 from rl_coordconv.runs.precision import Finding
 
 PATIENCE_SECONDS = 60.0
 """How long workers may take to save when they are asked to stop."""
 _LOG_LINES = 20
+_WATCH_SECONDS = 5.0
+"""Time between two looks at a run of another machine of which it is not known whether it lives."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,15 @@ class Entry:
     """Monotonic time at which that heartbeat was new; never, before this attempt has begun."""
     is_settled: bool = False
     """Whether nothing more will be done for it in this sweep."""
+    is_elsewhere: bool = False
+    """Whether it was told that another process holds it."""
+
+    def __post_init__(self) -> None:
+        self._watch = LeaseWatch(self.run.path)
+
+    def standing(self) -> Standing:
+        """Tell whether another process holds the run, so far as this process has seen."""
+        return self._watch.look()
 
     def status(self) -> Status:
         """Read where the run stands."""
@@ -110,15 +123,12 @@ class Entry:
     @property
     def state(self) -> RunState:
         """What the run's directory says, corrected by what is known here."""
-        state = self.status().state
         if self.job is not None:
             return RunState.RUNNING
-        # Nobody trains it here: the process that wrote this is gone, or belongs to somebody else.
-        is_over = state is not RunState.RUNNING
+        state = self.status().state
         # What has failed will be tried again, as long as it is not settled.
-        if state is RunState.FAILED and not self.is_settled:
-            is_over = False
-        return state if is_over else RunState.INTERRUPTED
+        is_open = state is RunState.FAILED and not self.is_settled
+        return RunState.INTERRUPTED if is_open else state
 
 
 @dataclass
@@ -134,7 +144,9 @@ class Supervisor:
         tell: is told, in a line, what happened.
         show: is called now and then, for a display.
         poll_seconds: time between two looks at the workers.
-        busy_seconds: time after which a run that another process holds is tried again.
+        busy_seconds: time after which a run that another process holds is looked at again.
+        leaves_others: whether a run that another process holds is left to it; otherwise it is
+            waited for, because that process may die.
         stall_seconds: time without a heartbeat after which a worker counts as failed.
     """
 
@@ -147,6 +159,7 @@ class Supervisor:
     poll_seconds: float = 0.25
     busy_seconds: float = 15.0
     stall_seconds: float = 900.0
+    leaves_others: bool = False
     _free: deque[int] = field(default_factory=deque)
 
     def work(self, is_stopped: Callable[[], bool]) -> None:
@@ -156,7 +169,7 @@ class Supervisor:
         """
         self._free.extend(range(self.launcher.jobs))
         for entry in self.entries:
-            self._look_at_first(entry)
+            self._close_what_is_over(entry)
         try:
             while not is_stopped() and any(not entry.is_settled for entry in self.entries):
                 self._look()
@@ -167,9 +180,10 @@ class Supervisor:
         finally:
             for entry in self._working():
                 entry.job.kill()  # type: ignore[union-attr]
+                self._record_interruption(entry)
             self.launcher.close()
 
-    def _look_at_first(self, entry: Entry) -> None:
+    def _close_what_is_over(self, entry: Entry) -> None:
         """Settle what is done, and what nothing is to be done about."""
         name, status, fault = entry.run.path.name, entry.status(), entry.fault()
         entry.is_settled = status.state is RunState.DONE
@@ -191,9 +205,32 @@ class Supervisor:
         for entry in self.entries:
             if not self._free:
                 return
-            if entry.job is None and not entry.is_settled and now >= entry.not_before:
+            is_open = entry.job is None and not entry.is_settled and now >= entry.not_before
+            if is_open and self._is_ours_to_begin(entry):
                 entry.slot = self._free.popleft()
                 self._start(entry)
+
+    def _is_ours_to_begin(self, entry: Entry) -> bool:
+        """Tell whether a run waits for somebody to train it, as it was left by whoever had it."""
+        standing = entry.standing()
+        if standing is Standing.FREE:
+            entry.is_elsewhere = False
+            self._close_what_is_over(entry)
+            if entry.is_settled and entry.status().state is RunState.DONE:
+                self.tell(f"{entry.run.path.name} is done")
+            return not entry.is_settled
+        is_known = standing is Standing.HELD
+        entry.not_before = time.monotonic() + (self.busy_seconds if is_known else _WATCH_SECONDS)
+        if is_known:
+            self._leave_to_others(entry)
+        return False
+
+    def _leave_to_others(self, entry: Entry) -> None:
+        entry.is_settled = self.leaves_others
+        if not entry.is_elsewhere:
+            then = "left to it" if self.leaves_others else "tried again later"
+            self.tell(f"{entry.run.path.name} is held by another process; {then}")
+        entry.is_elsewhere = True
 
     def _start(self, entry: Entry) -> None:
         status = entry.status()
@@ -234,7 +271,7 @@ class Supervisor:
             self.tell(f"{name} is done")
         elif outcome.kind == "busy":
             entry.not_before = time.monotonic() + self.busy_seconds
-            self.tell(f"{name} is held by another process; tried again later")
+            self._leave_to_others(entry)
         elif outcome.kind == "stopped":
             self.tell(f"{name} was stopped")
             entry.not_before = time.monotonic() + self.busy_seconds
@@ -259,17 +296,32 @@ class Supervisor:
 
     def _record_failure(self, entry: Entry, outcome: Outcome) -> str:
         """Write into the run's status why the attempt failed, unless it did so itself."""
-        run, status = entry.run, entry.status()
+        status = entry.status()
         if status.state is RunState.FAILED and status.error:
             return status.error
         reason = outcome.reason or "it ended without being done"
-        changed = {"state": RunState.FAILED, "error": reason,
-                   "traceback": tail(run.path / "worker.log")}  # fmt: skip
+        problem = self._write_down(
+            entry,
+            state=RunState.FAILED,
+            error=reason,
+            traceback=tail(entry.run.path / "worker.log"),
+        )
+        return f"{reason}; that could not be written down: {problem}" if problem else reason
+
+    def _record_interruption(self, entry: Entry) -> None:
+        """Write into the status of a run whose worker was ended that it does not run any more."""
+        with suppress(InputError):
+            if Status.load(entry.run.status_file).state is RunState.RUNNING:
+                self._write_down(entry, state=RunState.INTERRUPTED)
+
+    def _write_down(self, entry: Entry, **changes: object) -> str | None:
+        """Change a run's status, and return what prevented that; it must not end the other runs."""
         try:
-            status.model_copy(update=changed).save(run.status_file)
-        except OSError as error:  # a full disk must not end the other runs
-            return f"{reason}; that could not be written down: {error}"
-        return reason
+            with entry.run.locked(watch=False):  # another sweep may have taken it up by now
+                entry.status().model_copy(update=changes).save(entry.run.status_file)
+        except (InputError, OSError) as error:  # a full disk, for instance
+            return str(error)
+        return None
 
     def _stop(self) -> None:
         for entry in self._working():

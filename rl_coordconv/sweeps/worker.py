@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,10 @@ FAILED = 1
 def command(run: Path, threads: int, *, trust: bool = False) -> list[str]:
     """Return the command that trains a run for the process that calls this.
 
+    It stops when its standard input ends, which is to be a pipe from that process: a sweep that is
+    gone, however it died, leaves nobody behind. A process's number would tell less: it means
+    nothing on another machine or in another container.
+
     Args:
         run: the run's directory.
         threads: of torch and of the emulator.
@@ -36,7 +39,7 @@ def command(run: Path, threads: int, *, trust: bool = False) -> list[str]:
     """
     trusted = ["--trust"] if trust else []
     return [sys.executable, "-m", __name__, str(run),
-            "--threads", str(threads), "--parent", str(os.getpid()), *trusted]  # fmt: skip
+            "--threads", str(threads), "--stop-with-input", *trusted]  # fmt: skip
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -51,16 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train a run and return the process's exit code.
 
     Args:
-        argv: the run's directory, ``--threads`` and ``--parent``; None takes this process's.
+        argv: the run's directory and flags; None takes this process's.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("run")
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--parent", type=int, help="process whose end ends this one")
+    parser.add_argument("--stop-with-input", action="store_true")
     parser.add_argument("--trust", action="store_true")
     arguments = parser.parse_args(argv)
-    if arguments.parent is not None:
-        _stop_with_parent(arguments.parent)
+    if arguments.stop_with_input:
+        _stop_with_input()
     from rl_coordconv.machine.hardware import limit_openmp_spinning
 
     limit_openmp_spinning()
@@ -78,7 +81,7 @@ def _train(path: str, threads: int, trust: bool) -> int:
         run = RunDirectory(path)
         if trust:
             import_named_code(run.config())
-        return train(run, PlainConsole(), argv, threads=threads)
+        return train(run, PlainConsole(), argv, threads=threads, is_patient=True)
     except RunBusyError as error:
         print(error, file=sys.stderr)
         return BUSY
@@ -88,12 +91,12 @@ def _train(path: str, threads: int, trust: bool) -> int:
         return DISK_FULL if is_full else FAILED
 
 
-def _stop_with_parent(parent: int) -> None:
+def _stop_with_input() -> None:
     """Stop, with a checkpoint, when the sweep is gone: nobody would look after this run."""
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
+        while os.read(0, 1):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -20,9 +20,14 @@ STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
 
 
 class StopRequest:
-    """Whether this process was asked to stop, and by which signal."""
+    """Whether this process was asked to stop, and by which signal.
 
-    def __init__(self) -> None:
+    Args:
+        is_patient: whether being asked again changes nothing.
+    """
+
+    def __init__(self, *, is_patient: bool = False) -> None:
+        self._is_patient = is_patient
         self.signal: signal.Signals | None = None
 
     def __bool__(self) -> bool:
@@ -30,27 +35,34 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """The shell's convention: 128 and the signal's number; 130 for Ctrl-C, 143 for SIGTERM."""
+        """128 and the signal's number, as shells do: 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM; or 0."""
         return 0 if self.signal is None else 128 + self.signal
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
+            if self._is_patient:
+                return
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+        hint = b"" if self._is_patient else b"; once more to stop at once"
         # print() may not be called again from within itself, which is where a signal can arrive;
         # of a terminal that was closed nothing is left to write to.
         with suppress(OSError):
-            os.write(2, b"\nstopping after this update and saving; once more to stop at once\n")
+            os.write(2, b"\nstopping after this update and saving" + hint + b"\n")
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
+def stop_request(*, is_patient: bool = False) -> Iterator[StopRequest]:
     """Catch the first of `STOP_SIGNALS`; a second one interrupts at once.
 
     A signal that the process was started to ignore, as ``nohup`` does with SIGHUP, stays ignored.
     Outside the main thread, where Python allows no handlers, nothing is caught.
+
+    Args:
+        is_patient: whether being asked again changes nothing: for a process that a scheduler and
+            a supervisor ask, each for itself, and that the supervisor ends if it must.
     """
-    request = StopRequest()
+    request = StopRequest(is_patient=is_patient)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -25,6 +25,7 @@ from rl_coordconv.runs.checkpoints import (
     load_newest_checkpoint,
     save_checkpoint,
 )
+from rl_coordconv.runs.directory import RunLostError
 from rl_coordconv.runs.metrics import open_logger, writer_failures_told_once
 from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.record import add_mark, record_finish, take_up
@@ -71,11 +72,12 @@ def train(
     threads: int | None = None,
     profile: bool = False,
     precision: PrecisionName | None = None,
+    is_patient: bool = False,
 ) -> int:
     """Train a run, evaluate it, and keep its status true whatever happens.
 
-    A run that is already done is left as it is. Ctrl-C or SIGTERM saves a checkpoint and the model
-    as they are after the current update.
+    A run that is already done is left as it is. Ctrl-C, SIGTERM or SIGHUP saves a checkpoint and
+    the model as they are after the current update.
 
     Args:
         run: the run's directory, made by `RunDirectory.create`.
@@ -85,6 +87,7 @@ def train(
             where ``OMP_NUM_THREADS`` says so.
         profile: whether to profile some updates into the run's ``profile/``.
         precision: another precision for what is left of the run; None keeps the one it has.
+        is_patient: whether being asked to stop once more changes nothing; see `stop_request`.
 
     Returns:
         The process's exit code: 0 when done, 130 after Ctrl-C, 143 after SIGTERM.
@@ -95,7 +98,7 @@ def train(
             precision.
         DivergedError: losses, values or weights became NaN or infinite.
     """
-    with run.locked(), stop_request() as stop:
+    with run.locked(), stop_request(is_patient=is_patient) as stop:
         if run.status().state is RunState.DONE:
             if precision is not None:
                 raise InputError(f"precision {precision!r} was asked for, but {run.path} is done")
@@ -131,6 +134,10 @@ def _change_status(
     has_diverged: bool = False,
 ) -> None:
     run.check_there()
+    try:
+        run.check_held()
+    except RunLostError:  # another process writes it now
+        return
     before = run.status()
     changed = {"state": state, "error": error, "traceback": trace,
                "divergences": before.divergences + has_diverged}  # fmt: skip
@@ -277,6 +284,7 @@ class _Attempt:
         save_portable(self._model, self._run.path)
 
     def _save_checkpoint(self) -> None:
+        self._run.check_held()
         check_weights(self._model)
         # Whatever power cut may follow: where the checkpoint is, the rows before it are.
         for path in (self._run.metrics_file, self._run.episodes_file):
@@ -296,6 +304,7 @@ class _Attempt:
             warnings.warn(f"no heartbeat was written: {error}", stacklevel=2)
 
     def _save_status(self, state: RunState) -> None:
+        self._run.check_held()
         status = Status(
             state=state,
             num_timesteps=self._model.num_timesteps,

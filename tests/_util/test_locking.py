@@ -61,7 +61,7 @@ def test_a_second_holder_is_refused_until_the_first_leaves(tmp_path):
     with held(tmp_path, busy):
         with pytest.raises(BusyError, match="^process 7 is at work$"), held(tmp_path, busy):
             pass
-        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lease-000001", ".lock"]
     with held(tmp_path, busy):
         pass
 
@@ -131,15 +131,24 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
 
 
 @pytest.mark.usefixtures("no_locks")
-def test_without_locks_a_file_keeps_others_out(tmp_path):
-    (tmp_path / ".lock").write_text("")  # as earlier versions left it, before they gave up
+def test_without_locks_a_lease_keeps_others_out_which_is_told(tmp_path, capsys):
     with held(tmp_path, busy):
-        message = "process 7 is at work; if that process is gone, delete .*lock-held"
-        with pytest.raises(BusyError, match=message), held(tmp_path, busy):
+        assert f"note: the file system of {tmp_path} cannot lock files" in capsys.readouterr().err
+        with pytest.raises(BusyError, match="^process 7 is at work$"), held(tmp_path, busy):
             pass
     with held(tmp_path, busy):
         pass
-    assert not (tmp_path / ".lock-held").exists()
+
+
+def test_locks_that_keep_nobody_out_do_no_harm(tmp_path, monkeypatch):
+    """As those of a file system that keeps them to one machine, and does not say so."""
+    monkeypatch.setattr("fcntl.flock", lambda *arguments: None)
+    with (
+        held(tmp_path, busy),
+        pytest.raises(BusyError, match="^process 7 is at work$"),
+        held(tmp_path, busy),
+    ):
+        pass
 
 
 @pytest.mark.usefixtures("no_locks")
@@ -148,9 +157,20 @@ def test_without_locks_a_killed_process_leaves_none_either(tmp_path):
         with pytest.raises(BusyError), held(tmp_path, busy):
             pass
         process.kill()
-    assert (tmp_path / ".lock-held").exists()
     with held(tmp_path, busy):
         pass
+
+
+def test_another_holder_may_be_waited_for(tmp_path):
+    lock = held(tmp_path, busy)
+    lock.__enter__()
+    leaves = threading.Timer(0.3, lock.__exit__, args=(None, None, None))
+    leaves.start()
+    with pytest.raises(BusyError), held(tmp_path, busy):
+        pass
+    with held(tmp_path, busy, patience=60.0):
+        assert leaves.finished.is_set()
+    leaves.join()
 
 
 def test_other_failures_of_locking_are_told(tmp_path, monkeypatch):

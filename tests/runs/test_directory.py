@@ -1,12 +1,14 @@
 """A run's directory: made once, held by one process."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv.runs import RunBusyError, RunDirectory, RunState
+from rl_coordconv.runs import RunBusyError, RunDirectory, RunState, Status
+from rl_coordconv.runs.directory import RunLostError
 from rl_coordconv.training.resolve import resolve_run
 
 
@@ -53,9 +55,32 @@ def test_a_command_that_a_crash_has_cut_does_not_swallow_the_next(tmp_path):
 def test_a_run_is_busy_whatever_its_status_looks_like(tmp_path):
     run = RunDirectory.create(resolve_run("Pong"), tmp_path)
     run.status_file.write_text("")
-    message = "trained by another process$"
+    message = rf"trained by another process \(pid {os.getpid()} on .*\)$"
     with run.locked(), pytest.raises(RunBusyError, match=message), run.locked():
         pass
+
+
+def test_who_holds_it_is_named_and_not_who_wrote_its_status(tmp_path):
+    run = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    status = Status(state=RunState.RUNNING, pid=7, host="long ago")
+    run.status_file.write_text(status.model_dump_json())
+    with run.locked(), pytest.raises(RunBusyError) as caught, RunDirectory(run.path).locked():
+        pass
+    assert f"(pid {os.getpid()} on " in str(caught.value)
+    assert "long ago" not in str(caught.value)
+
+
+def test_who_lost_the_run_is_told_before_it_writes(tmp_path, monkeypatch):
+    """It stood still for so long that another machine has taken the run up."""
+    run = RunDirectory.create(resolve_run("Pong"), tmp_path)
+    monkeypatch.setattr("rl_coordconv._util.leases._SETTLE_SECONDS", 0.0)
+    run.check_held()  # nobody holds it: nothing to lose
+    with run.locked():
+        run.check_held()
+        (run.path / ".lease-000002").write_text("another machine's")
+        run._lease._renewed -= 1000.0
+        with pytest.raises(RunLostError, match="no longer this process's, which stood still"):
+            run.check_held()
 
 
 HOLDER = """

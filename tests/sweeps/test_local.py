@@ -215,11 +215,12 @@ def test_a_run_that_is_trained_elsewhere_is_left_to_it(tmp_path, small_a2c):
 
     config = description(small_a2c).runs()[0]
     run = RunDirectory.create(config, tmp_path)
-    with run.locked():
-        result = subprocess.run(worker.command(run.path, 1), env=worker.environment(1),
-                                capture_output=True, text=True, check=False)  # fmt: skip
-    assert result.returncode == worker.BUSY
-    assert "is being trained by another process" in result.stderr
+    with run.locked(), subprocess.Popen(
+        worker.command(run.path, 1), env=worker.environment(1), stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.wait(timeout=120) == worker.BUSY
+        assert "is being trained by another process" in process.stderr.read()
     assert run.status().state is RunState.PENDING
 
 

@@ -114,6 +114,9 @@ def test_the_whole_is_estimated_from_what_was_gained(entry, monkeypatch):
 
 def test_nobodys_run_is_not_called_running(entry):
     Status(state=RunState.RUNNING, num_timesteps=5).save(entry.run.status_file)
+    assert entry.state is RunState.RUNNING  # this process, which wrote it, is there
+    with entry.run.locked():
+        assert entry.state is RunState.RUNNING  # another sweep trains it, perhaps elsewhere
     assert entry.state is RunState.INTERRUPTED
     Status(state=RunState.FAILED).save(entry.run.status_file)
     assert entry.state is RunState.INTERRUPTED  # it will be tried again

@@ -12,7 +12,7 @@ from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState, read_metrics
 from rl_coordconv.runs.episodes import read_episodes
-from rl_coordconv.sweeps.run import extension_note
+from rl_coordconv.sweeps.preparing import extension_note
 from rl_coordconv.sweeps.supervisor import Entry
 from rl_coordconv.training.extending import extend
 from rl_coordconv.training.resolve import resolve_run

@@ -26,6 +26,15 @@ def test_the_first_signal_is_noted_and_the_second_interrupts(number, code, capfd
             os.kill(os.getpid(), number)
 
 
+def test_who_is_asked_by_two_is_patient(capfd):
+    """A scheduler signals all processes of a job, and so does a supervisor that it has asked."""
+    with stop_request(is_patient=True) as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        assert stop.exit_code == 143
+        assert "once more" not in capfd.readouterr().err
+
+
 def test_what_the_process_was_started_to_ignore_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:

@@ -81,7 +81,7 @@ class LocalJob:
             self._process = subprocess.Popen(
                 command,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end tells the worker that this process is gone
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -95,11 +95,16 @@ class LocalJob:
     def poll(self) -> Outcome | None:
         """Return how it ended, or None while it runs."""
         code = self._process.poll()
-        return None if code is None else outcome_of(code)
+        if code is None:
+            return None
+        self._close_input()
+        return outcome_of(code)
 
     def wait(self) -> int:
         """Wait for its end and return its exit code."""
-        return self._process.wait()
+        code = self._process.wait()
+        self._close_input()
+        return code
 
     def terminate(self) -> None:
         """Ask it to save and stop."""
@@ -108,7 +113,11 @@ class LocalJob:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-        self._process.wait()
+        self.wait()
+
+    def _close_input(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
 
 def outcome_of(code: int) -> Outcome:
@@ -137,4 +146,4 @@ def _launch(config: SweepConfig, n_runs: int, options: Mapping[str, Any]) -> Loc
     return LocalLauncher(allocate(options["jobs"], n_runs, config.device))
 
 
-SPEC = BackendSpec("local", {}, _launch)
+SPEC = BackendSpec("local", {"shared": False}, _launch)

@@ -30,6 +30,7 @@ from rl_coordconv.sweeps.backends.local import LOG, outcome_of
 from rl_coordconv.sweeps.backends.spec import BackendSpec
 from rl_coordconv.sweeps.backends.sync_bundles import CHECKPOINTS, pack, unpack
 from rl_coordconv.sweeps.plan import SweepConfig
+from rl_coordconv.sweeps.resources import check_gpus_asked
 from rl_coordconv.sweeps.supervisor import Outcome
 
 _LOOK_SECONDS = 1.0
@@ -238,6 +239,8 @@ def train_here(
         finally:
             process.kill()
             process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 def find_precisions_here(
@@ -251,7 +254,8 @@ def _start(run: Path, threads: int, trust: bool) -> subprocess.Popen[bytes]:
     command = worker.command(run, threads, trust=trust)
     environment = worker.environment(threads)
     with (run / LOG).open("ab") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=log,
+                                stderr=subprocess.STDOUT)  # fmt: skip
 
 
 def _watch(
@@ -288,11 +292,7 @@ def _is_set(stop_flag: Any, key: str) -> bool:
 
 def _launch(config: SweepConfig, n_runs: int, options: Mapping[str, Any]) -> RayLauncher:
     # What the cluster's machines have, they find out themselves; what Ray hides, it hides.
-    if config.device == "cuda" and options["gpus_per_run"] <= 0:
-        raise InputError(
-            f"device 'cuda' was asked for, but with --gpus-per-run {options['gpus_per_run']:g} "
-            "Ray shows no GPU to a run (allowed: more than 0, for example 0.25)"
-        )
+    check_gpus_asked(config.device, options["gpus_per_run"], "Ray shows no GPU to a run")
     return RayLauncher(
         options["ray_address"],
         cpus=options["cpus_per_run"],

@@ -1,0 +1,1 @@
+"""Sweeps on a SLURM cluster: arrays of batch jobs whose tasks look after themselves."""
