@@ -8,9 +8,9 @@ from typing import Annotated
 
 import tyro
 
+from rl_coordconv._util.console import PlainConsole
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
-from rl_coordconv.cli.outputs import open_console
 
 _WIDE = 240
 
@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
     from rl_coordconv.sweeps.overview import look
     from rl_coordconv.sweeps.progress import rows_table, show_line
 
-    console, found = open_console(), look(SweepDirectory(arguments.directory))
+    console, found = PlainConsole(), look(SweepDirectory(arguments.directory))
     if not console.is_terminal:
         console.width = _WIDE  # whole names for those who search in it
     console.print(rows_table(found.rows, height=len(found.rows)))

@@ -17,8 +17,8 @@ MAX_STACK = 64
 MAX_STEPS = 10**9
 
 Argument = Scalar | Annotated[tuple[Scalar, ...], Strict(False)]
-"""Of an environment or a wrapper: a number, a word, true or false, or a list of them, which is given
-as a tuple."""
+"""Of an environment or a wrapper: a number, a word, true or false, or a list of them, which is
+given as a tuple."""
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
