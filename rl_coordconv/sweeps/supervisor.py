@@ -6,6 +6,7 @@ What it knows lies in the runs' directories; killed and started again it goes on
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -300,6 +301,8 @@ class Supervisor:
         if status.state is RunState.FAILED and status.error:
             return status.error
         reason = outcome.reason or "it ended without being done"
+        if last := last_line(run.path / "worker.log"):
+            reason = f"{reason}: {last}"
         problem = self._write_down(
             entry,
             state=RunState.FAILED,
@@ -333,6 +336,12 @@ class Supervisor:
                     entry.job = None
             self.show()
             time.sleep(self.poll_seconds)
+
+
+def last_line(path: Path) -> str:
+    """Return what a process has printed last; of a traceback, the error without its module."""
+    lines = (tail(path) or "").strip().splitlines()
+    return re.sub(r"^(\w+\.)+(?=\w+: )", "", lines[-1]) if lines else ""
 
 
 def tail(path: Path) -> str | None:

@@ -154,8 +154,9 @@ def refuse_model_file(run: RunDirectory) -> None:
         return
     told = ""
     if run.path.suffix == ".zip":
-        told = f": loading a zip runs code, and {list_model(run.path.resolve()).sentence}"
-    raise InputError(f"{run.path} is a file; name the directory of a run, which runs none{told}")
+        listing = list_model(run.path.resolve())
+        told = f" (loading a zip runs code, which a run directory does not; {listing.sentence})"
+    raise InputError(f"{run.path} is a file, not a run directory{told}")
 
 
 def load_agent(run: RunDirectory, device: str = "auto") -> LoadedAgent:

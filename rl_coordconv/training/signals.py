@@ -55,7 +55,9 @@ class StopRequest:
 def stop_request(*, is_patient: bool = False) -> Iterator[StopRequest]:
     """Catch the first of `STOP_SIGNALS`; a second one interrupts at once.
 
-    A signal that the process was started to ignore, as ``nohup`` does with SIGHUP, stays ignored.
+    Where SIGHUP is ignored, as with ``nohup``, it stays so. SIGINT and SIGQUIT, which a shell lets
+    its background jobs ignore, are caught all the same: whoever sends them to a training by its
+    process id means it.
     Outside the main thread, where Python allows no handlers, nothing is caught.
 
     Args:
@@ -66,10 +68,15 @@ def stop_request(*, is_patient: bool = False) -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    caught = [one for one in STOP_SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    caught = [one for one in STOP_SIGNALS if not _is_kept_off(one)]
     before = {one: signal.signal(one, request._handle) for one in caught}
     try:
         yield request
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def _is_kept_off(number: signal.Signals) -> bool:
+    """Tell whether somebody wants the process to outlive its terminal."""
+    return number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN

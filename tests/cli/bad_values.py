@@ -273,14 +273,14 @@ SWEEP_FLAGS = [
     (["status", "file"], "file holds no sweep"),
     (["status", "a", "b"], "sweep status --help tells the flags"),
     (["file"], "must hold a mapping of names to values"),
-    (["folder"], "does not exist"),
+    (["folder"], "folder cannot be read: it is a directory"),
 ]
 
 # RUN stands for a finished run's directory, SWEEP for the folder that holds it.
 EVALUATE = [
     ([], "Missing from evaluate: PATH"),
     (["nowhere"], "is not a run directory"),
-    (["file"], "is not a run directory"),
+    (["file"], "file is a file, not a run directory"),
     (["[/b]"], "[/b] is not a run directory"),
     (["RUN", "RUN"], "Unrecognized options"),
     (["RUN", "--episodes", "0"], "--episodes 0 is not at least 1"),

@@ -30,6 +30,13 @@ def in_child(run):
         os._exit(code)
 
 
+def wait_for_a_checkpoint(run):
+    """Wait until one is being written; not for ever: the training may have ended."""
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline and not any(run.checkpoints.glob(".*")):
+        pass
+
+
 def main(path, kills, seed):
     # A checkpoint between any two rollouts: many kills fall into the writing of one.
     train_module.CHECKPOINT_SECONDS = 0.0
@@ -42,6 +49,8 @@ def main(path, kills, seed):
             in_child(run)
         if killed < kills:
             time.sleep(chance.uniform(0.05, 0.7))
+            if killed % 2:
+                wait_for_a_checkpoint(run)
             os.kill(child, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != -signal.SIGKILL:

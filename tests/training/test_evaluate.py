@@ -193,7 +193,7 @@ def test_a_count_that_is_none_is_refused(trained, tmp_path):
         copy.policy_file.write_text(
             text.replace('"num_timesteps": 32', f'"num_timesteps": {wrong}')
         )
-        with pytest.raises(InputError, match="policy.json: num_timesteps .* is no count"):
+        with pytest.raises(InputError, match="policy.json is damaged: .*num_timesteps"):
             load_agent(copy, "cpu")
 
 

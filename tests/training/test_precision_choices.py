@@ -205,8 +205,8 @@ def test_the_history_tells_of_the_steps_that_are_there(step, name, want):
 @pytest.mark.parametrize(
     ("content", "words"),
     [("{", "is damaged"), ("[]", "rather than an object"), ("\0\0", "is damaged"),
-     ('{"precision_history": [{"from_step": -1}]}', "precision_history in"),
-     ('{"precision_history": "fp32"}', "precision_history in")],
+     ('{"precision_history": [{"from_step": -1}]}', "precision_history"),
+     ('{"precision_history": "fp32"}', "precision_history")],
 )  # fmt: skip
 def test_a_damaged_record_is_one_error_that_names_the_file(tmp_path, content, words):
     file = tmp_path / "environment.json"

@@ -9,6 +9,16 @@ import pytest
 from rl_coordconv.training.signals import STOP_SIGNALS, stop_request
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal():
+    """A shell starts what runs in its background with some signals ignored; nohup, with SIGHUP."""
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in STOP_SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131),

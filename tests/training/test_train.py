@@ -17,7 +17,7 @@ from rl_coordconv import agents
 from rl_coordconv._util.errors import DivergedError, InputError
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Options
-from rl_coordconv.runs import RunDirectory, RunState, read_metrics
+from rl_coordconv.runs import RunDirectory, RunState, Status, read_metrics
 from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.training import train as train_module
 from rl_coordconv.training.callbacks import NonFiniteLossError
@@ -334,7 +334,7 @@ def test_a_damaged_status_or_configuration_is_one_error(tmp_path, small_ppo):
     run.config_file.write_text("game: [")
     with pytest.raises(InputError, match="config.yaml is not valid YAML"):
         train(run, quiet())
-    assert run.status().error.startswith("InputError: ")
+    assert run.status() == Status()  # refused before anything is written
 
 
 def test_models_and_rows_are_on_the_disk_before_the_status_says_done(tmp_path, small_ppo, disk):
@@ -343,9 +343,9 @@ def test_models_and_rows_are_on_the_disk_before_the_status_says_done(tmp_path, s
     train(run, quiet())
     events = [event for event in disk if not event[1].startswith(".rl")]
     names = [name for kind, name in events if kind == "rename"]
-    assert names[-5:] == ["step_000000000064", "model.zip", "policy.safetensors", "policy.json",
-                          "status.json"]  # fmt: skip
-    for name in names[-4:]:
+    assert names[-6:] == ["step_000000000064", "model.zip", "policy.safetensors", "policy.json",
+                          "record.json", "status.json"]  # fmt: skip
+    for name in names[-5:]:
         at = events.index(("rename", name), events.index(("rename", "step_000000000064")))
         assert events[at - 1][0] == "sync"  # the content
         assert events[at - 1][1].startswith(f".{name.partition('.')[0]}.")
