@@ -301,7 +301,7 @@ class Supervisor:
         if status.state is RunState.FAILED and status.error:
             return status.error
         reason = outcome.reason or "it ended without being done"
-        if last := last_line(run.path / "worker.log"):
+        if last := last_line(entry.run.path / "worker.log"):
             reason = f"{reason}: {last}"
         problem = self._write_down(
             entry,
