@@ -6,6 +6,7 @@ import random
 import threading
 from collections import deque, namedtuple
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -169,3 +170,21 @@ def test_what_python_does_not_see_is_refused_by_its_path(value, said):
 def test_a_state_that_does_not_fit_is_refused(there, now, said):
     with pytest.raises(StateError, match=said):
         put_state(now, read_state(there, "env"), "env")
+
+
+def test_an_emulator_goes_on_where_another_one_was():
+    one, other = (gymnasium.make("ale_py:ALE/Pong-v5").unwrapped for _ in range(2))
+    one.reset(seed=3)
+    other.reset(seed=9)
+    for _ in range(40):
+        one.step(2)
+    kept = read_state(one, "env")
+    # Sticky actions draw from the emulator's own generator.
+    expected = [one.step(k % 6)[0].sum() for k in range(100)]
+    assert [other.step(k % 6)[0].sum() for k in range(100)] != expected
+    put_state(other, kept, "env")
+    assert [other.step(k % 6)[0].sum() for k in range(100)] == expected
+    parts = dict(kept[1])
+    parts["ale"] = ["emulator", parts["ale"][1][:5000]]
+    with pytest.raises(StateError, match=r"env.ale cannot take the emulator's state"):
+        put_state(other, ["object", parts], "env")

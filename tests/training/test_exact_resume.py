@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from stable_baselines3.common.callbacks import BaseCallback
 
-from rl_coordconv.envs import build_presentation
+from rl_coordconv.envs import build_presentation, import_env
 from rl_coordconv.runs import RunDirectory, read_metrics
 from rl_coordconv.training import train as train_module
 from rl_coordconv.training.resolve import resolve_run
@@ -119,10 +119,12 @@ def test_an_environment_of_ours(tmp_path, preset, stops, request, stop_at):
         ("Corners-v0", {"frame_stack": 2, "normalize": {"norm_reward": True}}),
         ("Mixed-v0", {"max_episode_steps": 3}),
         ("Blind-v0", {"pixels": True, "grayscale": True, "resize": 44}),
+        ("ale_py:ALE/Pong-v5", {"grayscale": True, "resize": 84, "max_episode_steps": 60}),
     ],
 )
 def test_an_environment_of_ones_own(tmp_path, name, shown, small_ppo, stop_at):
     presentation = build_presentation(shown, "the test")
+    import_env(name)
     whole, broken = (prepared(tmp_path / part, name, small_ppo, env=presentation)
                      for part in ("whole", "broken"))  # fmt: skip
     assert trained(whole)[0] == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ale_py import ALEInterface, ALEState
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 
@@ -192,6 +193,23 @@ def _parts(space: spaces.Space) -> Iterator[spaces.Space]:
         yield from _parts(one)
 
 
+def _read_emulator(value: ALEInterface, path: str) -> Plain:
+    content = value.cloneState(include_rng=True).__getstate__()
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+def _put_emulator(old: Any, tensor: Plain, path: str) -> ALEInterface:
+    if not isinstance(old, ALEInterface):
+        raise StateError(path, "was an Atari emulator")
+    state = ALEState.__new__(ALEState)
+    try:
+        state.__setstate__(bytes(tensor.tolist()))  # type: ignore[arg-type]  # its stub errs
+        old.restoreState(state)
+    except (SystemError, ValueError, RuntimeError) as error:
+        raise StateError(path, f"cannot take the emulator's state: {error}") from error
+    return old
+
+
 CODECS = (
     Codec("enum", _is_any(enum.Enum), _read_enum, _put_enum),
     Codec("plain", _is(*PLAIN), lambda value, path: value, lambda old, value, path: value),
@@ -205,6 +223,7 @@ CODECS = (
     Codec("generator", _is(np.random.Generator), _read_generator, _put_generator),
     Codec("random_state", _is(np.random.RandomState), _read_random_state, _put_random_state),
     Codec("random", _is(random.Random), _read_random, _put_random),
+    Codec("emulator", _is_any(ALEInterface), _read_emulator, _put_emulator),
     Codec("space", _is_any(spaces.Space), _read_space, _put_space),
 )  # fmt: skip
 """Tried in this order."""
