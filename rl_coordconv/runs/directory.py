@@ -143,18 +143,20 @@ class RunDirectory:
             raise InputError(f"{self.checkpoints} is a file, where a directory is needed")
 
     @contextmanager
-    def locked(self, *, watch: bool = True) -> Iterator[None]:
+    def locked(self, *, watch: bool = True, check: bool = True) -> Iterator[None]:
         """Hold the run for this process; the hold goes with the process, however it dies.
 
         Args:
             watch: whether to wait, up to a minute and a half, to see whether a process on another
                 machine that holds the run is alive; otherwise it counts as alive.
+            check: whether the directory is looked over first.
 
         Raises:
             RunBusyError: another process is training this run.
             InputError: the directory cannot be locked, or as `check_places`.
         """
-        self.check_places()
+        if check:
+            self.check_places()
         with held(self.path, self._busy, watch=watch) as self._lease:
             try:
                 yield

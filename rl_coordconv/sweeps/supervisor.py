@@ -301,8 +301,8 @@ class Supervisor:
         if status.state is RunState.FAILED and status.error:
             return status.error
         reason = outcome.reason or "it ended without being done"
-        if last := last_line(entry.run.path / "worker.log"):
-            reason = f"{reason}: {last}"
+        if error := last_error(entry.run.path / "worker.log"):
+            reason = f"{reason}: {error}"
         problem = self._write_down(
             entry,
             state=RunState.FAILED,
@@ -320,7 +320,8 @@ class Supervisor:
     def _write_down(self, entry: Entry, **changes: object) -> str | None:
         """Change a run's status, and return what prevented that; it must not end the other runs."""
         try:
-            with entry.run.locked(watch=False):  # another sweep may have taken it up by now
+            # Another sweep may have taken it up by now.
+            with entry.run.locked(watch=False, check=False):
                 entry.status().model_copy(update=changes).save(entry.run.status_file)
         except (InputError, OSError) as error:  # a full disk, for instance
             return str(error)
@@ -338,10 +339,11 @@ class Supervisor:
             time.sleep(self.poll_seconds)
 
 
-def last_line(path: Path) -> str:
-    """Return what a process has printed last; of a traceback, the error without its module."""
+def last_error(path: Path) -> str | None:
+    """Return the error with which a process's traceback ends; None if it printed none last."""
     lines = (tail(path) or "").strip().splitlines()
-    return re.sub(r"^(\w+\.)+(?=\w+: )", "", lines[-1]) if lines else ""
+    found = re.match(r"(?:\w+\.)*(\w*(?:Error|Exception): .*)", lines[-1]) if lines else None
+    return found[1] if found else None
 
 
 def tail(path: Path) -> str | None:

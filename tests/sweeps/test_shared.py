@@ -150,6 +150,7 @@ class Sweeps:
         return [RunDirectory(path) for path in sorted((self.output / "runs").iterdir())]
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_trains_each_run_once(tmp_path, small_ppo):
     with Sweeps(tmp_path / "s", small_ppo, seeds=3, steps=320) as sweeps:
         sweeps.begin()

@@ -153,6 +153,8 @@ class TestSignals:
     def command(self, tmp_path, small_ppo):
         """Start a sweep of one run and wait until it trains."""
         processes = []
+        # Whoever runs these tests under nohup lets their children ignore it, too.
+        ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
         def start(*before):
             process = subprocess.Popen(
@@ -172,6 +174,7 @@ class TestSignals:
             raise AssertionError("it does not train")
 
         yield start
+        signal.signal(signal.SIGHUP, ours)
         for process in processes:
             process.kill()
             process.communicate()

@@ -170,10 +170,14 @@ def test_after_a_kill_it_tells_of_the_weights_that_it_loads(tmp_path, small_ppo,
     done = subprocess.run([sys.executable, "-c", KILLED, str(run.path)], check=False)
     assert done.returncode == -signal.SIGKILL
     status = run.status()
-    assert (status.state, status.num_timesteps) == (RunState.RUNNING, 108)
+    # It says that it runs, and its process is gone.
+    assert Status.load(run.status_file).state is RunState.RUNNING
+    assert (status.state, status.num_timesteps) == (RunState.INTERRUPTED, 108)
     agent = load_agent(run, "cpu")
     assert agent.num_timesteps == 64
-    assert unfinished_note(agent) == ("the run is running: the agent is that of 64 of 160 steps")
+    assert unfinished_note(agent) == (
+        "the run is interrupted: the agent is that of 64 of 160 steps"
+    )
     assert evaluate_command([str(run.path), "--episodes", "1", "--device", "cpu",
                              "--output", str(tmp_path / "out.json")]) == 0  # fmt: skip
     assert "the agent is that of 64 of 160 steps" in capsys.readouterr().out

@@ -22,7 +22,7 @@ from rl_coordconv.training.resolve import resolve_run
 from rl_coordconv.training.train import train
 
 # A row is logged at every rollout of PPO and at every hundredth of A2C.
-TOTAL = {"talkative_a2c": 840, "small_a2c": 1280, "small_ppo": 640}
+TOTAL = {"talkative_a2c": 440, "small_a2c": 1280, "small_ppo": 640}
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def compare(whole, broken):
     assert other["weights"] == one["weights"]
 
 
-@pytest.mark.parametrize(("preset", "stops"), [("talkative_a2c", (330, 701)),
+@pytest.mark.parametrize(("preset", "stops"), [("talkative_a2c", (130, 301)),
                                                ("small_ppo", (170, 401))])  # fmt: skip
 def test_an_environment_of_ours(tmp_path, preset, stops, request, stop_at):
     total, preset = TOTAL[preset], request.getfixturevalue(preset)
