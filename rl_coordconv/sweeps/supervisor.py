@@ -241,7 +241,7 @@ class Supervisor:
         entry.heartbeat, entry.seen_alive = status.heartbeat, math.inf
         try:
             entry.job = self.launcher.start(entry.run, entry.slot)
-        except OSError as error:  # no memory, no disk space: the other runs go on
+        except (InputError, OSError) as error:  # no memory, no disk space: the others go on
             self._settle(entry, Outcome("failed", f"it could not be started: {error}"))
 
     def _look(self) -> None:

@@ -18,7 +18,7 @@ from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.sweeps.backends.local import LocalLauncher
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.resources import Resources
+from rl_coordconv.sweeps.resources import Resources, allocate
 from rl_coordconv.sweeps.run import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,16 @@ def test_what_has_failed_is_named_and_the_rest_goes_on(tmp_path, small_a2c):
     assert "Traceback" in status.traceback
     assert f"failed: {broken.path.name}: {status.error}" in text
     assert runs_of(tmp_path)[1].status().state is RunState.DONE
+
+
+def test_a_log_that_is_a_link_is_not_written_through(tmp_path, small_a2c):
+    run = SweepDirectory(tmp_path).run(description(small_a2c).runs()[0])
+    outside = tmp_path / "outside"
+    outside.write_text("somebody's")
+    (run.path / "worker.log").symlink_to(outside)
+    with pytest.raises(InputError, match=r"worker\.log is a link"):
+        LocalLauncher(allocate(1, 1, "cpu")).start(run, 0)
+    assert outside.read_text() == "somebody's"
 
 
 def test_damaged_runs_fail_alone_and_are_named(tmp_path, small_a2c):

@@ -179,6 +179,7 @@ class TestSignals:
             process.kill()
             process.communicate()
 
+    @pytest.mark.slow
     def test_sighup_saves_and_stops(self, command):
         process, run = command()
         process.send_signal(signal.SIGHUP)

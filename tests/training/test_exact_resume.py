@@ -95,8 +95,13 @@ def compare(whole, broken):
     assert other["weights"] == one["weights"]
 
 
-@pytest.mark.parametrize(("preset", "stops"), [("talkative_a2c", (130, 301)),
-                                               ("small_ppo", (170, 401))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("preset", "stops"),
+    [
+        pytest.param("talkative_a2c", (130, 301), marks=pytest.mark.slow),
+        ("small_ppo", (170, 401)),
+    ],
+)
 def test_an_environment_of_ours(tmp_path, preset, stops, request, stop_at):
     total, preset = TOTAL[preset], request.getfixturevalue(preset)
     whole = prepared(tmp_path / "whole", "Aim", preset, total)
@@ -119,7 +124,11 @@ def test_an_environment_of_ours(tmp_path, preset, stops, request, stop_at):
         ("Corners-v0", {"frame_stack": 2, "normalize": {"norm_reward": True}}),
         ("Mixed-v0", {"max_episode_steps": 3}),
         ("Blind-v0", {"pixels": True, "grayscale": True, "resize": 44}),
-        ("ale_py:ALE/Pong-v5", {"grayscale": True, "resize": 84, "max_episode_steps": 60}),
+        pytest.param(
+            "ale_py:ALE/Pong-v5",
+            {"grayscale": True, "resize": 84, "max_episode_steps": 60},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_environment_of_ones_own(tmp_path, name, shown, small_ppo, stop_at):
@@ -138,7 +147,8 @@ DRIVER = Path(__file__).with_name("kill_driver.py")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("preset", [pytest.param("small_a2c", marks=pytest.mark.slow), "small_ppo"])
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["small_a2c", "small_ppo"])
 def test_killed_at_any_moment(tmp_path, preset, request):
     """SIGKILL twenty times and more, also while a checkpoint is written."""
     total, preset = TOTAL[preset], request.getfixturevalue(preset)

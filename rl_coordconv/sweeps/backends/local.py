@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from rl_coordconv._util.importing import trusted_names
+from rl_coordconv._util.links import refuse_link
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
 from rl_coordconv.sweeps import probe, worker
@@ -43,6 +44,7 @@ class LocalLauncher:
             slot: which of the runs at a time it is, from 0.
         """
         command = worker.command(run.path, self._resources.threads, trust=bool(trusted_names()))
+        refuse_link(run.path / LOG)
         return LocalJob(command, self._environment(slot), (run.path / LOG).open("ab"))
 
     def _environment(self, slot: int) -> dict[str, str]:
