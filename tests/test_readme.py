@@ -74,7 +74,7 @@ def test_no_absolute_path_of_a_machine_and_no_secret_workplace():
 
 def test_the_presets_are_those_the_readme_names():
     names = {path.stem for path in (ROOT / "agents").glob("*.yaml")}
-    assert names == {"a2c", "ppo", "ppo-short", "ppo-aim"}
+    assert names == {"a2c", "ppo", "ppo-quick", "ppo-short", "ppo-aim"}
     for name in names:
         assert f"`{name}`" in README
         assert yaml.safe_load((ROOT / "agents" / f"{name}.yaml").read_text())["algorithm"] in (

@@ -56,7 +56,7 @@ class SweepArguments:
     """Import, and so run, code of other packages that a file names. What you type yourself is
     imported anyway."""
     agents: tuple[str, ...] | None = None
-    """ppo, ppo-short, a2c, or paths to your own presets; default: ppo."""
+    """ppo, ppo-quick, ppo-short, a2c, or paths to your own presets; default: ppo."""
     extractors: tuple[str, ...] | None = None
     """Default: cnn coordconv placebo. Each is an arm, with options of its own where it has any:
     "coordconv(with_r=true)", "my_package.nets:MyCNN(depth=3)"."""
