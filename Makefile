@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Pong for about 20 minutes on two CPU cores that have bf16 and nothing else to do;
+# Pong for 20 minutes to an hour on two CPU cores that have bf16;
 # STEPS=10_000_000 AGENT=ppo is the full training.
 STEPS ?= 800_000
 EXTRACTOR ?= coordconv
