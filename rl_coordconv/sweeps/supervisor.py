@@ -6,23 +6,21 @@ What it knows lies in the runs' directories; killed and started again it goes on
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.leases import LeaseWatch, Standing
 from rl_coordconv.runs import RunConfig, RunDirectory, RunState, Status
 from rl_coordconv.runs.precision import Finding
+from rl_coordconv.sweeps import worker_log
 
 PATIENCE_SECONDS = 60.0
 """How long workers may take to save when they are asked to stop."""
-_LOG_LINES = 20
 _WATCH_SECONDS = 5.0
 """Time between two looks at a run of another machine of which it is not known whether it lives."""
 
@@ -301,13 +299,13 @@ class Supervisor:
         if status.state is RunState.FAILED and status.error:
             return status.error
         reason = outcome.reason or "it ended without being done"
-        if error := last_error(entry.run.path / "worker.log"):
+        if error := worker_log.last_error(entry.run.path):
             reason = f"{reason}: {error}"
         problem = self._write_down(
             entry,
             state=RunState.FAILED,
             error=reason,
-            traceback=tail(entry.run.path / "worker.log"),
+            traceback=worker_log.last_lines(entry.run.path),
         )
         return f"{reason}; that could not be written down: {problem}" if problem else reason
 
@@ -337,21 +335,3 @@ class Supervisor:
                     entry.job = None
             self.show()
             time.sleep(self.poll_seconds)
-
-
-def last_error(path: Path) -> str | None:
-    """Return the error with which a process's traceback ends; None if it printed none last."""
-    lines = (tail(path) or "").strip().splitlines()
-    found = re.match(r"(?:\w+\.)*(\w*(?:Error|Exception): .*)", lines[-1]) if lines else None
-    return found[1] if found else None
-
-
-def tail(path: Path) -> str | None:
-    """Return the last lines of a file, None if there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 8192))
-            text = file.read().decode("utf8", errors="replace")
-    except OSError:
-        return None
-    return "\n".join(text.splitlines()[-_LOG_LINES:])

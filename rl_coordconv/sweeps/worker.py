@@ -6,7 +6,6 @@ A process of its own for every run: its threads, its CUDA context and its failur
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -72,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(path: str, threads: int, trust: bool) -> int:
     from rl_coordconv._util.console import PlainConsole
+    from rl_coordconv._util.files import is_full
     from rl_coordconv.runs import RunBusyError, RunDirectory
     from rl_coordconv.training.train import train
     from rl_coordconv.training.trust import import_named_code
@@ -87,8 +87,7 @@ def _train(path: str, threads: int, trust: bool) -> int:
         return BUSY
     except Exception as error:
         traceback.print_exc()
-        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return DISK_FULL if is_full else FAILED
+        return DISK_FULL if is_full(error) else FAILED
 
 
 def _stop_with_input() -> None:

@@ -12,23 +12,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from small_sweeps import description, runs_of, wait_for
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunDirectory, RunState, read_metrics
 from rl_coordconv.sweeps.backends.local import LocalLauncher
 from rl_coordconv.sweeps.directory import SweepDirectory
-from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.resources import Resources, allocate
 from rl_coordconv.sweeps.run import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def description(preset, **changes):
-    values = {"games": ("Pong",), "agents": (preset,), "extractors": ("cnn", "coordconv"),
-              "seeds": 1, "total_timesteps": 64, "precision": "fp32", "eval_episodes": 0,
-              "device": "cpu"}  # fmt: skip
-    return SweepConfig.build(values | changes, "the test")
 
 
 def carry_out(config, path, **options):
@@ -36,20 +29,6 @@ def carry_out(config, path, **options):
     launcher = LocalLauncher(Resources(jobs=2, threads=1, gpus=0))
     code = sweep(config, SweepDirectory(path), launcher, Console(file=text, width=200), **options)
     return code, text.getvalue()
-
-
-def runs_of(path):
-    return sorted((RunDirectory(run) for run in (path / "runs").iterdir()),
-                  key=lambda run: run.path.name)  # fmt: skip
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 def test_a_sweep_trains_everything_once(tmp_path, small_a2c):

@@ -6,19 +6,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from rich.console import Console
+from small_sweeps import description, runs_of, wait_for
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import read_json
 from rl_coordconv.cli import main
-from rl_coordconv.runs import RunDirectory, RunState, read_metrics
+from rl_coordconv.runs import RunState, read_metrics
 from rl_coordconv.runs.precision import Decision
 from rl_coordconv.sweeps.backends.ray_cluster import RayLauncher
 from rl_coordconv.sweeps.directory import SweepDirectory
-from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.run import sweep
 
 ray = pytest.importorskip("ray")
@@ -44,26 +43,6 @@ def cluster():
     yield cluster, nodes
     ray.shutdown()
     cluster.shutdown()
-
-
-def description(preset, **changes):
-    values = {"games": ("Pong",), "agents": (preset,), "extractors": ("cnn", "coordconv"),
-              "seeds": 1, "total_timesteps": 64, "precision": "fp32", "eval_episodes": 0,
-              "device": "cpu"}  # fmt: skip
-    return SweepConfig.build(values | changes, "the test")
-
-
-def runs_of(path):
-    return [RunDirectory(run) for run in sorted((path / "runs").iterdir())]
-
-
-def wait_for(condition, seconds=240):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError("waited in vain")
 
 
 def test_runs_come_back_whole_and_a_lost_node_costs_no_run(tmp_path, small_a2c, cluster):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small_sweeps import wait_for
 
 from rl_coordconv._util import leases
 from rl_coordconv._util.leases import Holder
@@ -173,13 +174,8 @@ def test_one_that_is_killed_leaves_its_runs_to_the_other(tmp_path, small_ppo):
     with Sweeps(tmp_path / "s", small_ppo, seeds=4, steps=steps) as sweeps:
         first = sweeps.begin()
         second = sweeps.begin()
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            running = [run for run in (sweeps.runs() if (tmp_path / "s/runs").is_dir() else [])
-                       if read_metrics(run.metrics_file)]  # fmt: skip
-            if len(running) >= 2:
-                break
-            time.sleep(0.05)
+        wait_for((tmp_path / "s/runs").is_dir)
+        wait_for(lambda: sum(bool(read_metrics(run.metrics_file)) for run in sweeps.runs()) >= 2)
         first.send_signal(signal.SIGKILL)
         said = second.communicate(timeout=280)[0]
     assert second.returncode == 0, said

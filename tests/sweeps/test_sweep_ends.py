@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from small_sweeps import wait_for
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunDirectory, RunState, Status, read_metrics
@@ -165,13 +166,9 @@ class TestSignals:
                 cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )  # fmt: skip
             processes.append(process)
-            deadline = time.monotonic() + 120
-            while time.monotonic() < deadline:
-                found = list((tmp_path / "s").glob("runs/*/metrics.jsonl"))
-                if found and read_metrics(found[0]):
-                    return process, RunDirectory(found[0].parent)
-                time.sleep(0.05)
-            raise AssertionError("it does not train")
+            (metrics,) = wait_for(lambda: list((tmp_path / "s").glob("runs/*/metrics.jsonl")))
+            wait_for(lambda: read_metrics(metrics))
+            return process, RunDirectory(metrics.parent)
 
         yield start
         signal.signal(signal.SIGHUP, ours)
@@ -206,10 +203,7 @@ class TestSignals:
         process, run = command()
         pid = run.status().pid
         process.kill()
-        deadline = time.monotonic() + 30
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not Path(f"/proc/{pid}").exists()
+        wait_for(lambda: not Path(f"/proc/{pid}").exists(), 30)
         status = Status.load(run.status_file)
         assert status.state is RunState.INTERRUPTED
         assert (run.checkpoints / f"step_{status.num_timesteps:012d}").is_dir()
@@ -228,9 +222,7 @@ def test_a_worker_stops_when_its_input_ends(tmp_path, small_ppo):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        deadline = time.monotonic() + 120
-        while not read_metrics(run.metrics_file) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for(lambda: read_metrics(run.metrics_file))
         assert process.poll() is None
         process.stdin.close()
         assert process.wait(timeout=60) == 143

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from rl_coordconv._util.importing import trusted_names
-from rl_coordconv._util.links import refuse_link
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
-from rl_coordconv.sweeps import probe, worker
+from rl_coordconv.sweeps import probe, worker, worker_log
 from rl_coordconv.sweeps.backends.spec import BackendSpec
 from rl_coordconv.sweeps.plan import SweepConfig
 from rl_coordconv.sweeps.resources import Resources, allocate
@@ -20,9 +19,6 @@ from rl_coordconv.sweeps.supervisor import Outcome
 from rl_coordconv.training.resolve import check_machine
 from rl_coordconv.training.setup import check_trainable
 from rl_coordconv.training.signals import STOP_SIGNALS
-
-LOG = "worker.log"
-"""What a run's processes have printed, in the run's directory."""
 
 
 class LocalLauncher:
@@ -44,8 +40,7 @@ class LocalLauncher:
             slot: which of the runs at a time it is, from 0.
         """
         command = worker.command(run.path, self._resources.threads, trust=bool(trusted_names()))
-        refuse_link(run.path / LOG)
-        return LocalJob(command, self._environment(slot), (run.path / LOG).open("ab"))
+        return LocalJob(command, self._environment(slot), worker_log.open_log(run.path))
 
     def _environment(self, slot: int) -> dict[str, str]:
         environment = worker.environment(self._resources.threads)

@@ -23,11 +23,10 @@ from typing import Any
 
 from rl_coordconv._util.errors import InputError, missing_extra
 from rl_coordconv._util.importing import trusted_names
-from rl_coordconv._util.links import refuse_link
 from rl_coordconv.runs import RunBusyError, RunConfig, RunDirectory
 from rl_coordconv.runs.precision import Finding
-from rl_coordconv.sweeps import probe, worker
-from rl_coordconv.sweeps.backends.local import LOG, outcome_of
+from rl_coordconv.sweeps import probe, worker, worker_log
+from rl_coordconv.sweeps.backends.local import outcome_of
 from rl_coordconv.sweeps.backends.spec import BackendSpec
 from rl_coordconv.sweeps.backends.sync_bundles import CHECKPOINTS, pack, unpack
 from rl_coordconv.sweeps.plan import SweepConfig
@@ -254,8 +253,7 @@ def find_precisions_here(
 def _start(run: Path, threads: int, trust: bool) -> subprocess.Popen[bytes]:
     command = worker.command(run, threads, trust=trust)
     environment = worker.environment(threads)
-    refuse_link(run / LOG)
-    with (run / LOG).open("ab") as log:
+    with worker_log.open_log(run) as log:
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=log,
                                 stderr=subprocess.STDOUT)  # fmt: skip
 

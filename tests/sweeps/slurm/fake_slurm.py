@@ -20,6 +20,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+STEPS = 320
+"""Ten rollouts: what each run of a test trains for."""
+
 COMMON = """#!{python}
 import argparse, json, os, sys, time
 from pathlib import Path
