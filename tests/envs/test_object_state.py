@@ -14,6 +14,7 @@ from gymnasium import spaces
 
 from rl_coordconv.envs.state.errors import StateError
 from rl_coordconv.envs.state.objects import put_state, read_state
+from rl_coordconv.envs.state.vec_envs import ResumableMonitor
 
 Pair = namedtuple("Pair", "x y")
 
@@ -107,6 +108,42 @@ def test_everything_that_may_change_is_put_into_another_one():
     assert other.sentinel is sentinel
 
 
+class Level:
+    def __init__(self, number):
+        self.number = number
+
+
+class Tower:
+    """Points into a list of its own; what it points with is met before the list, or after it."""
+
+    def __init__(self, pointer, at=0):
+        self.levels = [Level(100), Level(1), Level(2)]
+        self.trail = self.seen = [0]
+        setattr(self, pointer, self.levels[at])
+
+
+def test_what_two_places_share_they_share_again():
+    tower, other = Tower("there", 2), Tower("there")
+    tower.seen = list(tower.trail)
+    put_state(other, travelled(read_state(tower, "tower")), "tower")
+    assert [one.number for one in other.levels] == [100, 1, 2]
+    assert other.there is other.levels[2]
+    other.trail.append(1)
+    assert other.seen == [0]
+
+
+def test_one_object_in_the_place_of_two_is_refused():
+    with pytest.raises(StateError, match=r"tower.levels\[0\] is one object where there were two"):
+        put_state(Tower("current"), read_state(Tower("current", 2), "tower"), "tower")
+
+
+def test_a_list_in_itself_is_refused_and_not_walked_for_ever():
+    tower, other = Tower("there"), Tower("there")
+    tower.levels.append(tower.levels)
+    with pytest.raises(StateError, match=r"tower.levels\[3\] holds itself"):
+        put_state(other, read_state(tower, "tower"), "tower")
+
+
 class Own:
     """Says itself what its state is; a part of it Python could not see."""
 
@@ -187,4 +224,23 @@ def test_an_emulator_goes_on_where_another_one_was():
     parts = dict(kept[1])
     parts["ale"] = ["emulator", parts["ale"][1][:5000]]
     with pytest.raises(StateError, match=r"env.ale cannot take the emulator's state"):
-        put_state(other, ["object", parts], "env")
+        put_state(other, ["object", parts, *kept[2:]], "env")
+
+
+class Stubborn(gymnasium.Env):
+    observation_space = action_space = spaces.Discrete(2)
+
+    def get_state(self):
+        raise RuntimeError("the simulator is busy")
+
+    def set_state(self, state):
+        raise RuntimeError("the simulator is busy")
+
+
+def test_an_error_of_an_environment_is_returned_and_ends_no_process():
+    monitor = ResumableMonitor(Stubborn())
+    told = monitor.read_state()
+    assert isinstance(told, StateError)
+    assert str(told) == "env cannot be read: RuntimeError: the simulator is busy"
+    state = ["object", {"env": ["own", ["plain", 3], 1]}, 0]
+    assert "put back: RuntimeError: the simulator is busy" in str(monitor.put_state(state))

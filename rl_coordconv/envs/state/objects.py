@@ -9,12 +9,21 @@ than none.
 
 from __future__ import annotations
 
+import enum
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from rl_coordconv.envs.state.codecs import CODECS, PLAIN, Plain
 from rl_coordconv.envs.state.errors import StateError
+
+_UNCHANGING = (tuple, frozenset, bytes, enum.Enum, np.generic)
+"""Beside `PLAIN`: which of two equal ones it is makes no difference."""
+_KEPT = frozenset({"object", "own", "space", "emulator"})
+"""Kinds of which none is made anew."""
+_UNFINISHED = object()
 
 _SEQUENCES: dict[str, Callable[[Any], bool]] = {
     "list": lambda value: type(value) is list,
@@ -57,12 +66,21 @@ def put_state(thing: Any, state: Plain, name: str) -> Any:
 
 
 class _Reader:
-    """Reads one object; what it meets a second time it only mentions."""
+    """Reads one object; of what it meets a second time it says which one it was."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, tuple[int, Any]] = {}
 
     def read(self, thing: Any, path: str) -> Plain:
+        if isinstance(thing, _UNCHANGING) or type(thing) in PLAIN:
+            return self._read_kind(thing, path)
+        if id(thing) in self._seen:
+            return ["seen", self._seen[id(thing)][0]]
+        number = len(self._seen)
+        self._seen[id(thing)] = (number, thing)
+        return [*self._read_kind(thing, path), number]
+
+    def _read_kind(self, thing: Any, path: str) -> Plain:
         for codec in CODECS:
             if codec.is_kind(thing):
                 return [codec.kind, codec.read(thing, path)]
@@ -80,9 +98,6 @@ class _Reader:
         return [key, self.read(value, f"{path}[{key!r}]")]
 
     def _read_object(self, thing: Any, path: str) -> Plain:
-        if id(thing) in self._seen:
-            return ["seen", None]
-        self._seen[id(thing)] = thing
         if _tells_its_state(thing):
             return ["own", read_state(thing.get_state(), f"{path}.get_state()")]
         _need_python(thing, path)
@@ -91,26 +106,47 @@ class _Reader:
 
 
 class _Writer:
-    """Puts one object's state; what it meets a second time is there already."""
+    """Puts one object's state, in the order in which it was read.
+
+    What two places shared they share again. What they share only here is told apart by a new
+    object, or refused where there can be none: written twice, both would be the second one.
+    """
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._met: dict[int, Any] = {}
+        self._numbered: list[Any] = []
         self._ways: dict[str, Callable[[Any, Plain, str], Any]] = {
             **{codec.kind: codec.put for codec in CODECS},
             "list": self._put_list,
             "tuple": self._put_tuple,
             "deque": self._put_deque,
             "dict": self._put_dict,
-            "seen": lambda old, state, path: old,
+            "seen": self._put_seen,
             "own": self._put_own,
             "object": self._put_object,
         }
 
     def put(self, old: Any, state: Plain, path: str) -> Any:
-        kind, content = state
+        kind, content, *number = state
         if kind not in self._ways:
             raise StateError(path, f"has a state of an unknown kind, {kind!r}")
-        return self._ways[kind](old, content, path)
+        if not number:
+            return self._ways[kind](old, content, path)
+        if id(old) in self._met:
+            if kind in _KEPT:
+                raise StateError(path, "is one object where there were two")
+            old = None
+        if old is not None:
+            self._met[id(old)] = old
+        self._numbered.append(old if kind in _KEPT else _UNFINISHED)
+        new = self._numbered[number[0]] = self._ways[kind](old, content, path)
+        return new
+
+    def _put_seen(self, old: Any, number: int, path: str) -> Any:
+        found = self._numbered[number]
+        if found is _UNFINISHED:
+            raise StateError(path, "holds itself")
+        return found
 
     def _items(self, old: Any, items: list[Plain], path: str) -> list[Any]:
         there = list(old) if isinstance(old, (list, tuple, deque)) else []
@@ -150,9 +186,6 @@ class _Writer:
         return old
 
     def _put_object(self, old: Any, parts: dict[str, Plain], path: str) -> Any:
-        if id(old) in self._seen:
-            return old
-        self._seen.add(id(old))
         _need_python(old, path)
         there = dict(_attributes(old))
         for name, state in parts.items():

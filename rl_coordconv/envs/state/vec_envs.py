@@ -56,6 +56,8 @@ class ResumableMonitor(Monitor):
             return read_state(self, "env")
         except StateError as error:
             return error
+        except Exception as error:  # of an environment's own get_state, for example
+            return StateError("env", f"cannot be read: {type(error).__name__}: {error}")
 
     def put_state(self, state: Plain) -> StateError | None:
         """Bring the environment and its wrappers to a state; return why it does not fit, if so."""
@@ -64,6 +66,8 @@ class ResumableMonitor(Monitor):
             put_state(self, state, "env")
         except StateError as error:
             return error
+        except Exception as error:
+            return StateError("env", f"cannot be put back: {type(error).__name__}: {error}")
         self.t_start = began  # of this process, as the seconds in monitor files are
         return None
 
