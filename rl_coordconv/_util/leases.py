@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from pydantic import FiniteFloat, TypeAdapter
 
 from rl_coordconv._util.processes import Process
 
@@ -56,10 +57,9 @@ class Holder:
     """Who holds a lease."""
 
     process: Process
-    token: str
     beat: int
     """How often it was renewed."""
-    time: float
+    time: FiniteFloat
     """When that was by the holder's clock, in seconds since the epoch; for people only."""
     is_released: bool = False
 
@@ -71,10 +71,12 @@ class Holder:
     def decode(cls, content: bytes) -> Holder | None:
         """Read a lease file's content; None where it says nothing, because it is being written."""
         try:
-            values: dict[str, Any] = json.loads(content.decode("utf8"))
-            return cls(**values | {"process": Process(**values["process"])})
-        except (ValueError, TypeError, KeyError):
+            return _ADAPTER.validate_json(content, strict=True)
+        except ValueError:
             return None
+
+
+_ADAPTER: TypeAdapter[Holder] = TypeAdapter(Holder)
 
 
 def find_holder(directory: Path) -> Holder | None:
@@ -83,8 +85,10 @@ def find_holder(directory: Path) -> Holder | None:
     None where nobody does, or its process is known to be gone. One on another machine counts as the
     holder whether it lives or not.
     """
-    found = _newest(directory)
-    holder = None if found is None else Holder.decode(_read(_path(directory, found)))
+    holder = None
+    with suppress(OSError):
+        if (found := _newest(directory)) is not None:
+            holder = Holder.decode(_read(_path(directory, found)))
     if holder is None or holder.is_released or holder.process.is_alive() is False:
         return None
     return holder
@@ -92,7 +96,9 @@ def find_holder(directory: Path) -> Holder | None:
 
 def has_lease(directory: Path) -> bool:
     """Tell whether a directory was ever held, by versions that have leases."""
-    return _newest(directory) is not None
+    with suppress(OSError):
+        return _newest(directory) is not None
+    return False
 
 
 class LeaseWatch:
@@ -112,11 +118,15 @@ class LeaseWatch:
 
     def look(self) -> Standing:
         """Look once; the first look at another machine's lease tells nothing yet."""
-        number = _newest(self._directory)
+        try:
+            number = _newest(self._directory)
+            content = b"" if number is None else _read(_path(self._directory, number))
+        except OSError:  # a file system that does not answer tells nothing, and begins anew
+            self._seen = None
+            return Standing.UNSURE
         self.number = number or 0
         if number is None:
             return Standing.FREE
-        content = _read(_path(self._directory, number))
         holder = Holder.decode(content)
         is_alive = None
         if holder is not None:
@@ -147,7 +157,7 @@ class Lease:
         self._directory, self._number, self._holder = directory, number, holder
         self._path = _path(directory, number)
         self._is_lost = False
-        self._renewed = time.monotonic()
+        self._renewed = _now()
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
@@ -162,9 +172,14 @@ class Lease:
             self._look_for_successor()
             if self._is_lost or self._ended.is_set():
                 return
-            began = time.monotonic()
+            began = _now()
             self._write(beat=self._holder.beat + 1, time=time.time())
-            self._renewed = began
+            if began - self._renewed > TRUSTED_SECONDS:
+                # Somebody may have taken this process for dead a moment before.
+                time.sleep(_SETTLE_SECONDS)
+                self._look_for_successor()
+            if not self._is_lost:
+                self._renewed = began
 
     def _look_for_successor(self) -> None:
         self._is_lost = self._is_lost or (_newest(self._directory) or 0) > self._number
@@ -183,13 +198,12 @@ class Lease:
         Raises:
             LeaseLostError: it is another's, or cannot be renewed.
         """
-        if not self._is_lost and time.monotonic() - self._renewed > TRUSTED_SECONDS:
-            try:
+        try:
+            if _now() - self._renewed > TRUSTED_SECONDS:
                 self._renew()
-            except OSError as error:
-                raise LeaseLostError(f"{self._path} cannot be renewed: {error}") from error
-            time.sleep(_SETTLE_SECONDS)
             self._look_for_successor()
+        except OSError as error:
+            raise LeaseLostError(f"{self._path} cannot be renewed: {error}") from error
         if self._is_lost:
             raise LeaseLostError(f"{self._path} has been taken over")
 
@@ -245,19 +259,24 @@ def _describe_wait(directory: Path) -> str:
 def _take(directory: Path, number: int) -> Lease | None:
     """Make the lease of a number, which one process alone can; None where another was faster."""
     path = _path(directory, number)
-    holder = Holder(Process.this(), secrets.token_hex(8), 0, time.time())
+    holder = Holder(Process.this(), 0, time.time())
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
         return None
-    with os.fdopen(handle, "wb") as file:
-        file.write(holder.encode())
-    if (_newest(directory) or 0) > number:  # what was seen as the newest was old
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if (_newest(directory) or 0) > number:  # what was seen as the newest was old
+                path.unlink(missing_ok=True)
+                return None
+            # Before it is written: on a full disk there is room for it then.
+            for old in _numbers(directory):
+                if old < number - 1:
+                    _path(directory, old).unlink(missing_ok=True)
+            file.write(holder.encode())
+    except BaseException:
         path.unlink(missing_ok=True)
-        return None
-    for old in _numbers(directory):
-        if old < number - 1:
-            _path(directory, old).unlink(missing_ok=True)
+        raise
     return Lease(directory, number, holder)
 
 
@@ -268,7 +287,7 @@ def _path(directory: Path, number: int) -> Path:
 def _numbers(directory: Path) -> list[int]:
     try:
         names = os.listdir(directory)
-    except OSError:
+    except FileNotFoundError:
         return []
     return [int(match[1]) for match in map(_NAME.fullmatch, names) if match]
 
@@ -281,5 +300,11 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(_SIZE)
-    except OSError:
+    except FileNotFoundError:  # its holder has taken the next one
         return b""
+
+
+def _now() -> float:
+    """Return seconds on a clock that goes on while the machine is suspended, where there is one."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -102,5 +103,6 @@ def _lock_file(directory: Path) -> BaseFileLock | None:
     return lock
 
 
+@functools.cache
 def _tell(sentence: str) -> None:
     print(f"note: {visible(sentence)}", file=sys.stderr, flush=True)

@@ -135,7 +135,7 @@ class SweepDirectory:
         who = "" if holder is None else f" (pid {holder.process.pid} on {holder.process.host})"
         return InputError(
             f"another process is at work on the sweep in {self.path}{who}; with --shared, given to "
-            "each of them, several can be"
+            "each of them, several can be (not on SLURM or Ray)"
         )
 
     def _read_kept(self) -> SweepConfig | None:

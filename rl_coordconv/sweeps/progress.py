@@ -152,13 +152,13 @@ def rows_table(rows: list[Row], height: int) -> Table:
     for row in chosen:
         left = row.seconds_left
         table.add_row(
-            Text(row.name, overflow="ellipsis", no_wrap=True),
+            Text(visible(row.name), overflow="ellipsis", no_wrap=True),
             Text(row.state, style=_STYLES[row.state]),
             f"{row.steps:,}/{row.total:,}",
             f"{row.speed:,.0f}" if row.speed else "-",
             "-" if row.latest_return is None else f"{row.latest_return:.1f}",
             "-" if left is None else format_seconds(left),
-            *[Text(row.where)] * len(wheres),
+            *[Text(visible(row.where))] * len(wheres),
         )
     if len(rows) > len(chosen):
         table.caption = f"and {len(rows) - len(chosen)} more"

@@ -303,6 +303,7 @@ class Supervisor:
             reason = f"{reason}: {error}"
         problem = self._write_down(
             entry,
+            status,
             state=RunState.FAILED,
             error=reason,
             traceback=worker_log.last_lines(entry.run.path),
@@ -312,14 +313,21 @@ class Supervisor:
     def _record_interruption(self, entry: Entry) -> None:
         """Write into the status of a run whose worker was ended that it does not run any more."""
         with suppress(InputError):
-            if Status.load(entry.run.status_file).state is RunState.RUNNING:
-                self._write_down(entry, state=RunState.INTERRUPTED)
+            status = Status.load(entry.run.status_file)
+            if status.state is RunState.RUNNING:
+                self._write_down(entry, status, state=RunState.INTERRUPTED)
 
-    def _write_down(self, entry: Entry, **changes: object) -> str | None:
-        """Change a run's status, and return what prevented that; it must not end the other runs."""
+    def _write_down(self, entry: Entry, seen: Status, **changes: object) -> str | None:
+        """Change a status that was judged, and return what prevented that.
+
+        Nothing may: the other runs go on.
+        """
         try:
             # Another sweep may have taken it up by now.
             with entry.run.locked(watch=False, check=False):
+                now = Status.load(entry.run.status_file)
+                if (now.pid, now.host, now.heartbeat) != (seen.pid, seen.host, seen.heartbeat):
+                    return "another process has had the run since"
                 entry.status().model_copy(update=changes).save(entry.run.status_file)
         except (InputError, OSError) as error:  # a full disk, for instance
             return str(error)

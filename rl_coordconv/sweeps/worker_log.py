@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-from rl_coordconv._util.links import refuse_link
+from rl_coordconv._util.links import refuse_no_file
 
 NAME = "worker.log"
 _LAST_BYTES = 8192
@@ -17,10 +17,10 @@ def open_log(run: Path) -> BinaryIO:
     """Open a run's log for a worker to append to.
 
     Raises:
-        InputError: it is a link.
+        InputError: it is a link, a directory or a pipe.
         OSError: it cannot be written.
     """
-    refuse_link(run / NAME)
+    refuse_no_file(run / NAME)
     return (run / NAME).open("ab")
 
 

@@ -34,7 +34,7 @@ def quick(monkeypatch):
 
 
 def write(directory, number=1, **values):
-    fields = {"process": ELSEWHERE, "token": "a", "beat": 0, "time": time.time()} | values
+    fields = {"process": ELSEWHERE, "beat": 0, "time": time.time()} | values
     path = directory / f".lease-{number:06d}"
     path.write_bytes(Holder(**fields).encode())
     return path
@@ -131,7 +131,7 @@ def test_a_holder_renews_it(tmp_path, monkeypatch):
         time.sleep(0.01)
     now = find_holder(tmp_path)
     assert now.beat >= first.beat + 3
-    assert now.token == first.token
+    assert now.process == first.process
     lease.release()
 
 
@@ -182,8 +182,8 @@ from rl_coordconv._util import leases, locking, processes
 from rl_coordconv._util.errors import InputError
 
 place, seed = Path(sys.argv[1]), int(sys.argv[2])
-if "every process is a machine of its own":
-    processes._machine = lambda: f"machine of {os.getpid()}"
+# Every process is a machine of its own.
+processes._machine = lambda: f"machine of {os.getpid()}"
 fcntl.flock = lambda *arguments: None  # keeps nobody out, and does not say so
 leases.LEASE_SECONDS, leases.BEAT_SECONDS, leases.TRUSTED_SECONDS = 3.0, 0.1, 1.4
 leases._LOOK_SECONDS, leases._SETTLE_SECONDS = 0.05, 0.1
@@ -267,3 +267,39 @@ def test_two_machines_never_hold_it_together_also_where_locks_lie(tmp_path):
 def test_many_machines_with_killed_holders(tmp_path, seed):
     worked = contend(tmp_path, seconds=60, kills=20, contenders=8, seed=seed)
     check(tmp_path, worked, least=40)
+
+
+def test_the_thread_of_one_who_stood_still_waits_before_it_trusts_itself(tmp_path, monkeypatch):
+    """An observer has just taken it for dead, and takes the next number in that while."""
+    lease = leases.acquire(tmp_path, watch=False, tell=print)
+    monkeypatch.setattr(leases, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(leases.time, "sleep", lambda _: write(tmp_path, number=2))
+    lease._renewed -= leases.TRUSTED_SECONDS + 1
+    lease._renew()
+    with pytest.raises(leases.LeaseLostError, match="has been taken over"):
+        lease.check()
+    lease.release()
+
+
+@pytest.mark.parametrize("change", [{"time": "x"}, {"time": float("nan")}, {"beat": None}])
+def test_a_damaged_lease_says_nothing(tmp_path, change):
+    write(tmp_path, **change)
+    assert leases.find_holder(tmp_path) is None
+
+
+def test_a_folder_that_does_not_answer_is_nobodys_to_take(tmp_path, monkeypatch):
+    write(tmp_path)
+
+    def fail(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(leases.os, "listdir", fail)
+    assert leases.LeaseWatch(tmp_path).look() is leases.Standing.UNSURE
+    assert leases.find_holder(tmp_path) is None
+
+
+def test_a_lease_that_cannot_be_written_is_not_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases.Holder, "encode", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        leases.acquire(tmp_path, watch=False, tell=print)
+    assert not list(tmp_path.iterdir())

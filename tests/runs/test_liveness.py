@@ -36,7 +36,7 @@ def write(run, state=RunState.RUNNING, **values):
 
 
 def hold(run, process, age=0.0, **values):
-    holder = Holder(process, "a", 0, time.time() - age, **values)
+    holder = Holder(process, 0, time.time() - age, **values)
     (run.path / ".lease-000001").write_bytes(holder.encode())
 
 
@@ -57,11 +57,13 @@ def test_when_its_process_has_ended_it_was_interrupted(run, gone):
 
 
 @pytest.mark.parametrize(
-    ("age", "state"), [(0, "running"), (200, "running"), (-200, "running"), (400, "interrupted")]
-)
-def test_on_another_machine_its_last_sign_of_life_tells(run, age, state):
-    write(run, host="elsewhere", heartbeat=time.time() - age)
-    hold(run, ELSEWHERE, age)
+    ("heartbeat", "lease", "state"),
+    [(0, 0, "running"), (200, 400, "running"), (400, 200, "running"), (-200, -200, "running"),
+     (400, 400, "interrupted")],
+)  # fmt: skip
+def test_on_another_machine_its_last_sign_of_life_tells(run, heartbeat, lease, state):
+    write(run, host="elsewhere", heartbeat=time.time() - heartbeat)
+    hold(run, ELSEWHERE, lease)
     assert run.status().state == state
 
 

@@ -24,7 +24,7 @@ ELSEWHERE = Process("elsewhere", "another machine", 7, 1)
 
 
 def hold(run, process=ELSEWHERE, number=1, **values):
-    fields = {"token": "a", "beat": 0, "time": time.time()} | values
+    fields = {"beat": 0, "time": time.time()} | values
     (run.path / f".lease-{number:06d}").write_bytes(Holder(process, **fields).encode())
 
 

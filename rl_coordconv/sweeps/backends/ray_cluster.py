@@ -188,9 +188,12 @@ class RayJob:
             for reference in self._stream:
                 kind, content = self._ray.get(reference)
                 if kind == "files":
+                    self._run.check_held()
                     unpack(content, self._run.path)
                 else:
                     outcome = outcome_of(content)
+        except RunBusyError:  # another process has taken it over
+            outcome = Outcome("busy")
         except Exception as error:  # whatever Ray or the disk says, the run is not lost
             outcome = Outcome("failed", f"{type(error).__name__}: {str(error).splitlines()[0]}")
         finally:

@@ -102,7 +102,8 @@ def _decide_precision(
             everything = _entries(directory, chain(*submission.tasks))
             configs = _trusted_configs(everything, submission)
             decision = find_decision(configs, directory, launcher)
-        save_decision(decision, directory, [one.run for one in entries])
+        whole = [one.run for one in entries if one.damage is None]
+        save_decision(decision, directory, whole)
     if decision is not None:
         tell(f"precision of all runs: {decision.precision} ({decision.reason})")
 

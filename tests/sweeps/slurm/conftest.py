@@ -30,10 +30,10 @@ def _cluster(tmp_path, monkeypatch, **options):
 def sweep(tmp_path, small_ppo, capsys):
     """Give the command of a sweep and return its exit code and what it said."""
 
-    def give(*flags, seeds=2, steps=STEPS):
+    def give(*flags, seeds=2, steps=STEPS, device="cpu"):
         code = main(["sweep", "--games", "Aim", "--agents", small_ppo, "--extractors", "cnn",
                      "--seeds", str(seeds), "--total-timesteps", str(steps), "--precision", "fp32",
-                     "--eval-episodes", "0", "--device", "cpu", "--output", str(tmp_path / "s"),
+                     "--eval-episodes", "0", "--device", device, "--output", str(tmp_path / "s"),
                      "--backend", "slurm", *flags])  # fmt: skip
         out, error = capsys.readouterr()
         return code, out + error
