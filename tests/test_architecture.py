@@ -78,7 +78,9 @@ def test_layers_need_torch_alone():
 
 
 def test_envs_know_no_network():
-    for path in (PACKAGE / "envs").glob("*.py"):
+    for path in (PACKAGE / "envs").rglob("*.py"):
+        if path.name == "codecs.py":  # whose tensors are what a checkpoint may hold
+            continue
         assert not {n for n in imported_modules(path) if n.split(".")[0] == "torch"}, path.name
 
 

@@ -19,6 +19,8 @@ def refused(source: str) -> list[str]:
     """Return the calls that may run what they are given."""
     found = []
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found += [f"line {node.lineno}: {name}" for name in hidden_names(node)]
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func)
@@ -27,10 +29,20 @@ def refused(source: str) -> list[str]:
             name in FORBIDDEN
             or said.get("shell", "False") != "False"
             or said.get("allow_pickle", "False") != "False"
+            or (name == "np.load" and len(node.args) > 2)
             or (name == "torch.load" and said.get("weights_only") != "True")
         ):
             found.append(f"line {node.lineno}: {name}")
     return found
+
+
+def hidden_names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return what would be called by another name than the one that is looked for."""
+    if isinstance(node, ast.ImportFrom):
+        names = [f"{node.module}.{one.name}" for one in node.names]
+        return [name for name in names if name in {*FORBIDDEN, "torch.load", "numpy.load"}]
+    modules = {name.split(".")[0] for name in FORBIDDEN} | {"torch"}
+    return [one.name for one in node.names if one.asname and one.name in modules]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +58,12 @@ def refused(source: str) -> list[str]:
         ("np.load(path, allow_pickle=True)", True),
         ("yaml.load(text, Loader)", True),
         ("yaml.safe_load(text)", False),
+        ("np.load(path, None, True)", True),
+        ("np.load(path)", False),
+        ("from pickle import loads", True),
+        ("from torch import load as read", True),
+        ("import pickle as p", True),
+        ("import torch", False),
     ],
 )
 def test_such_calls_are_told_from_others(source, is_refused):

@@ -42,18 +42,19 @@ def open_file(path: Path) -> BinaryIO:
     """
     refuse_link(path)
     try:
-        file = os.fdopen(os.open(path, _FLAGS), "rb")
+        handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         kind = _kind(path)
         raise InputError(f"{path} cannot be read: {kind or _reason(error)}") from error
-    kind = _KINDS.get(stat.S_IFMT(os.fstat(file.fileno()).st_mode))
+    kind = _KINDS.get(stat.S_IFMT(os.fstat(handle).st_mode))
     if kind is not None:
-        file.close()
+        os.close(handle)
         raise InputError(f"{path} cannot be read: {kind}")
-    return file
+    return os.fdopen(handle, "rb")
 
 
 def _kind(path: Path) -> str | None:
+    """Say what cannot even be opened: a socket, and on Windows a directory."""
     try:
         return _KINDS.get(stat.S_IFMT(path.lstat().st_mode))
     except (OSError, ValueError):

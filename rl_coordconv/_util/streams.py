@@ -61,7 +61,8 @@ def _write_nowhere(stream: TextIO) -> None:
 def surviving_streams() -> Iterator[None]:
     """Let standard output and error outlive their readers for a while."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(SurvivingStream, before)
+    # A daemon has neither, which print and rich know and a wrapper would hide.
+    sys.stdout, sys.stderr = (one and SurvivingStream(one) for one in before)
     try:
         yield
     finally:

@@ -38,6 +38,8 @@ _MEMORISED = ("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT")
 _REMEMBERED = ("GET", "BINGET", "LONG_BINGET")
 _NEUTRAL = ("PROTO", "FRAME")
 _UNKNOWN = "?"
+_PROTOCOL = b"\x80"
+"""With which each pickle begins that says its protocol, 2 or later; torch writes 2."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ def list_model(path: Path) -> ZipListing:
     try:
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
             members = tuple(archive.namelist())
-            pickles = list(_pickles(archive))
-            imports = {name for one in pickles for name in imports_of(one)}
+            imports = {name for one in _pickles(archive) for name in imports_of(one)}
     except InputError:
         raise
     except DAMAGE as error:
@@ -123,16 +124,28 @@ def _serialized(data: Any) -> Iterator[bytes]:
 
 
 def imports_of(content: bytes) -> set[str]:
-    """Return what a pickle would import, without running it.
+    """Return what pickles would import, without running them.
 
     Args:
-        content: one pickle; of one that is cut, what stands before the cut is told.
+        content: one pickle, or several one after another, as torch wrote them before its files were
+            archives, perhaps with other data behind them; of one that is cut, what stands before
+            the cut is told.
     """
+    found: set[str] = set()
+    stream = io.BytesIO(content)
+    begun = 0
+    while begun < len(content) and (begun == 0 or content[begun : begun + 1] == _PROTOCOL):
+        found |= _imports_of_one(stream)
+        begun = stream.tell() if stream.tell() > begun else len(content)
+    return found
+
+
+def _imports_of_one(stream: io.BytesIO) -> set[str]:
     found: set[str] = set()
     memo: dict[Any, str | None] = {}
     texts: list[str] = []  # that lie on top of the stack for sure
     try:
-        for opcode, argument, _ in pickletools.genops(content):
+        for opcode, argument, _ in pickletools.genops(stream):
             name = opcode.name
             if name in _STRINGS:
                 texts.append(str(argument))

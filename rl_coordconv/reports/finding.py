@@ -43,7 +43,7 @@ def linked_runs(directories: Sequence[Path]) -> list[Unreadable]:
         Unreadable(path, reason)
         for directory in directories
         if not _is_run(directory)
-        for path in (directory / "runs", *_entries(_parent(directory)))
+        for path in _entries(_parent(directory))
         if path.is_symlink() and path.is_dir()
     ]
 
@@ -75,8 +75,8 @@ def nothing_found(directories: Sequence[Path]) -> InputError:
     """Build the error for directories in which no run lies: what was looked for, what is there."""
     there = "; ".join(f"{path} holds {_contents(path)}" for path in directories)
     return InputError(
-        "no run found: looked for config.yaml in the directory itself, in runs/*/ and in */ ("
-        f"{there})"
+        "no run found: looked for config.yaml or another file of a run in the directory itself, in "
+        f"runs/*/ and in */ ({there})"
     )
 
 

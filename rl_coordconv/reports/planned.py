@@ -16,9 +16,7 @@ from rl_coordconv.envs import find_env, load_suite
 from rl_coordconv.extractors.arms import arm_name, parse_arm
 from rl_coordconv.reports.results import Run, Unreadable
 from rl_coordconv.runs.config import network_of
-
-MAX_RUNS = 20_000
-"""Of a sweep, as the sweep itself allows."""
+from rl_coordconv.runs.limits import MAX_RUNS
 
 Settings = tuple[tuple[str, str], ...]
 """Hyperparameters that a grid gives, and their values as text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
@@ -50,10 +50,10 @@ class Environment(BaseModel):
         """
         if self.precision_history is not None:
             return self.precision_history
-        if self.precision not in ("fp32", "bf16"):
+        if self.precision not in get_args(PrecisionName):
             return ()
-        one: Any = self.precision
-        return (Segment(from_step=0, precision=one, reason=self.precision_reason),)
+        first = {"from_step": 0, "precision": self.precision, "reason": self.precision_reason}
+        return (Segment.model_validate(first),)
 
     @property
     def machine(self) -> dict[str, JsonValue]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MAX_RUNS = 20_000
+"""Of a sweep."""
 LARGEST_SCORE = 1e30
 """Of a game, either side of zero: its square can still be summed up."""
 MAX_STEP = 2**53

@@ -86,7 +86,8 @@ class Status(BaseModel):
     def _in_a_block(self) -> bytes:
         error = self.error[: BLOCK // 8] if self.error else None
         short = self.model_copy(update={"traceback": None, "error": error})
-        return json.dumps(short.model_dump(mode="json"), indent=2).encode()[:BLOCK]
+        # As UTF-8 the error takes at most half of it; as escapes it could take more than all.
+        return json.dumps(short.model_dump(mode="json"), ensure_ascii=False).encode()
 
     @classmethod
     def load(cls, path: Path) -> Status:

@@ -18,13 +18,11 @@ from rl_coordconv.envs import Presentation, find_env, load_suite
 from rl_coordconv.extractors.arms import arm_name, parse_arm
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.config import MAX_SEED
+from rl_coordconv.runs.limits import MAX_RUNS
 from rl_coordconv.sweeps.grid import Grid, combinations, count
 from rl_coordconv.training.resolve import resolve_run
 
 Names = tuple[str, ...]
-
-MAX_RUNS = 20_000
-"""Of a sweep."""
 
 
 class SweepConfig(BaseModel):

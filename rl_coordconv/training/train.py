@@ -19,7 +19,7 @@ from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.machine.provenance import describe_environment
-from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
+from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import (
     Progress,
     load_newest_checkpoint,
@@ -253,7 +253,7 @@ class _Attempt:
         evaluating = self._evaluate_regularly(resumed_at)
         callbacks += evaluating
         try:
-            with _divergence_named(self._model), _lost_processes_named(config.game):
+            with _divergence_named(self._model), _lost_processes_named(config):
                 self._model.learn(
                     config.total_timesteps - done,
                     callback=CallbackList(callbacks),
@@ -361,13 +361,15 @@ class _Attempt:
 
 
 @contextmanager
-def _lost_processes_named(game: str) -> Iterator[None]:
-    """Say what it means that a pipe to a sub-environment's process is closed."""
+def _lost_processes_named(config: RunConfig) -> Iterator[None]:
+    """Say what it means that a pipe to a sub-environment's process is closed, if there are any."""
     try:
         yield
     except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+        if config.env is None or config.env.vec_env != "subproc":
+            raise
         raise EnvironmentFailedError(
-            f"a process with a sub-environment of {game} has ended; what it said is above"
+            f"a process with a sub-environment of {config.game} has ended; what it said is above"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,13 @@ def test_what_cannot_be_read_is_named(tmp_path):
         read_bytes(tmp_path / "nowhere")
     with pytest.raises(InputError, match="cannot be read: it is a directory"):
         read_json(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+def test_what_is_refused_is_not_left_open(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    before = len(os.listdir("/proc/self/fd"))
+    for path, kind in ((tmp_path, "it is a directory"), (tmp_path / "pipe", "it is a pipe")):
+        with pytest.raises(InputError, match=kind):
+            read_bytes(path)
+    assert len(os.listdir("/proc/self/fd")) == before

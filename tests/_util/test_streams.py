@@ -57,3 +57,11 @@ def test_the_streams_are_put_back():
         assert sys.stdout is not before[0]
         assert sys.stdout.isatty() == before[0].isatty()
     assert (sys.stdout, sys.stderr) == before
+
+
+def test_where_there_are_none_there_are_none(monkeypatch):
+    """As in a daemon, and with >&- in a shell."""
+    monkeypatch.setattr(sys, "stdout", None)
+    with surviving_streams():
+        print("to nobody")
+        assert sys.stdout is None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cloudpickle
 import pytest
+import torch
 
 import rl_coordconv
 from rl_coordconv._util.errors import InputError
@@ -91,3 +92,12 @@ def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
         archive.writestr("data", b" " * 2000)
     with pytest.raises(InputError, match="data unpacks to more than 1,000 bytes"):
         list_model(tmp_path / "model.zip")
+
+
+def test_pickles_one_after_another_are_all_listed(tmp_path):
+    """As torch wrote them before its files were archives: a number, a version, and more."""
+    content = io.BytesIO()
+    torch.save({"weights": torch.zeros(2)}, content, _use_new_zipfile_serialization=False)
+    assert "torch._utils._rebuild_tensor_v2" in imports_of(content.getvalue())
+    trap = pickle.dumps(3, 2) + pickle.dumps(Hostile(tmp_path / "trap"), 2) + b"raw numbers"
+    assert imports_of(trap) == {f"{os.mkdir.__module__}.mkdir"}

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from rl_coordconv.cli import main
+from rl_coordconv.reports.finding import linked_runs
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.training.resolve import resolve_run
 
@@ -113,6 +114,12 @@ def test_linked_runs_are_named_and_not_followed(sweep, tmp_path, capsys):
     assert "set aside: sweep/runs/linked: is a link, which is not followed" in out
     rows = list(csv.DictReader((sweep / "results.csv").read_text().splitlines()))
     assert sorted(row["seed"] for row in rows) == ["0", "1"]
+
+
+def test_a_linked_folder_of_runs_is_named_once(sweep):
+    (sweep / "runs").rename(sweep.parent / "elsewhere")
+    (sweep / "runs").symlink_to(sweep.parent / "elsewhere")
+    assert [one.path for one in linked_runs([sweep])] == [sweep / "runs"]
 
 
 def test_a_linked_file_of_a_run_sets_it_aside(sweep, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """status.json."""
 
+import errno
 import os
 import time
 
@@ -7,6 +8,7 @@ import pytest
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunState, Status
+from rl_coordconv.runs import status as status_module
 
 
 def test_a_status_comes_back_with_a_fresh_heartbeat(tmp_path):
@@ -69,3 +71,16 @@ def test_a_damaged_file_is_one_error_that_names_it_and_says_what_helps(tmp_path,
         InputError, match=r"(?s)status\.json is .*without that file the run goes on"
     ):
         Status.load(path)
+
+
+def test_on_a_full_disk_it_fits_into_its_block_whatever_the_error_says(tmp_path, monkeypatch):
+    path = tmp_path / "status.json"
+    Status(state=RunState.RUNNING).save(path)
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(status_module, "write_json", full)
+    Status(state=RunState.FAILED, error="\N{PILE OF POO}" * 3000, traceback="x" * 9000).save(path)
+    assert path.stat().st_size <= 4096
+    assert Status.load(path).state is RunState.FAILED

@@ -56,10 +56,6 @@ def test_what_the_process_was_started_to_ignore_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_every_signal_of_a_scheduler_is_known():
-    assert len(STOP_SIGNALS) == 7
-
-
 def test_a_terminal_that_is_gone_does_not_matter(monkeypatch):
     def gone(handle, content):
         raise OSError(5, "Input/output error")
