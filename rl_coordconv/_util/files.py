@@ -18,24 +18,6 @@ from typing import Any
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.links import refuse_link
-from rl_coordconv._util.reading import read_bytes, read_json, read_mapping
-
-__all__ = [
-    "BLOCK",
-    "is_full",
-    "naming",
-    "overwrite_bytes",
-    "read_bytes",
-    "read_json",
-    "read_mapping",
-    "replace",
-    "replace_all",
-    "sync_directory",
-    "sync_file",
-    "write_bytes",
-    "write_json",
-    "write_text",
-]
 
 _NO_DIRECTORY_SYNC = (errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 """What Windows and some network file systems answer where a directory cannot be flushed."""

@@ -28,8 +28,8 @@ def refuse_link(path: Path) -> None:
         raise InputError(f"{path} is a link, through which nothing is read or written here")
 
 
-def refuse_no_file(path: Path) -> None:
-    """Refuse anything in the place of a file of ours that is none: a link, a directory, a pipe.
+def require_regular_file(path: Path) -> None:
+    """Refuse a link, a directory or a pipe in the place of a file of ours; nothing there is right.
 
     Raises:
         InputError: there is such a thing.

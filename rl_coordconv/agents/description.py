@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_mapping
+from rl_coordconv._util.reading import read_mapping
 from rl_coordconv._util.validation import validate
 
 FORMAT_VERSION = 2

@@ -28,7 +28,7 @@ from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.envs.presentation import Presentation
 from rl_coordconv.envs.resizing import ResizeImage
 from rl_coordconv.envs.spec import EnvRequest, EnvSpec
-from rl_coordconv.envs.state.vec_envs import ResumableMonitor
+from rl_coordconv.envs.state.monitor import ResumableMonitor
 
 ACTIONS = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
 """What stable-baselines3's A2C and PPO can choose."""

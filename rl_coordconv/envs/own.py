@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from rl_coordconv._util.errors import unknown_name
 from rl_coordconv.envs.aim import AimEnv, Region
 from rl_coordconv.envs.spec import EnvFamily, EnvRequest, EnvSpec
-from rl_coordconv.envs.state.vec_envs import ResumableMonitor
+from rl_coordconv.envs.state.monitor import ResumableMonitor
 from rl_coordconv.registration import AIM as AIM_ID
 
 AIM = "Aim"

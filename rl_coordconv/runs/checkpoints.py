@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import naming, read_mapping, replace, write_json
+from rl_coordconv._util.files import naming, replace, write_json
+from rl_coordconv._util.reading import read_mapping
 from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.status import Count
 from rl_coordconv.runs.training_state import (

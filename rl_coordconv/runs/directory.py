@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_bytes, sync_directory, write_bytes
+from rl_coordconv._util.files import sync_directory, write_bytes
 from rl_coordconv._util.leases import Lease, LeaseLostError, find_holder
 from rl_coordconv._util.links import (
     is_there,
     make_folder,
     refuse_links_out,
-    refuse_no_file,
+    require_regular_file,
 )
 from rl_coordconv._util.locking import held
-from rl_coordconv._util.reading import check_size
+from rl_coordconv._util.reading import check_size, read_bytes
 from rl_coordconv.runs.config import RunConfig
 from rl_coordconv.runs.liveness import read_status
 from rl_coordconv.runs.status import Status
@@ -135,7 +135,7 @@ class RunDirectory:
                 checkpoints; a log that is too large; or a link anywhere that leads out.
         """
         for path in self.files:
-            refuse_no_file(path)
+            require_regular_file(path)
         for path in (self.metrics_file, self.episodes_file, self.evaluations_file):
             check_size(path)
         refuse_links_out(self.path)

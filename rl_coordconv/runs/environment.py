@@ -7,8 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from rl_coordconv._util.files import read_mapping
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_mapping
 from rl_coordconv._util.validation import validate
 
 PrecisionName = Literal["fp32", "bf16"]

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_bytes, write_text
+from rl_coordconv._util.files import write_text
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_bytes
 from rl_coordconv.runs.limits import LARGEST_SCORE
 from rl_coordconv.runs.lines import complete_lines
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
 
-from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.files import write_json
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_json
 from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.limits import LARGEST_SCORE
 from rl_coordconv.runs.status import Count

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rl_coordconv._util.files import read_bytes
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_bytes
 
 MAX_BYTES = 2**26
 """Of the file, and of each array that is packed in it."""

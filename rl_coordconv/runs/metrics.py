@@ -21,9 +21,9 @@ from stable_baselines3.common.logger import (
 )
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import naming, read_bytes, write_text
+from rl_coordconv._util.files import naming, write_text
 from rl_coordconv._util.links import is_there, refuse_link
-from rl_coordconv._util.reading import open_file
+from rl_coordconv._util.reading import open_file, read_bytes
 from rl_coordconv.runs.limits import MAX_STEP
 from rl_coordconv.runs.lines import complete_lines
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.files import write_json
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_json
 from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.environment import PrecisionName, Segment, read_environment
 

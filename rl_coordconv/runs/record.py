@@ -16,17 +16,18 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_bytes, read_mapping, write_bytes, write_json
+from rl_coordconv._util.files import write_bytes, write_json
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_bytes, read_mapping
 from rl_coordconv._util.validation import validate
-from rl_coordconv.runs.checkpoints import has_checkpoint
+from rl_coordconv.runs.checkpoints import KEPT, has_checkpoint
 from rl_coordconv.runs.directory import RunDirectory
 from rl_coordconv.runs.evaluations import read_evaluations
 from rl_coordconv.runs.status import Count, RunState
 
 Growing = Literal["metrics.jsonl", "monitor.csv"]
 Final = Literal["evaluation.json", "evaluations.npz"]
-_KEPT = 4
+_KEPT = 2 * KEPT
 """Marks that stay: of the checkpoints that stay, and of those that were being written."""
 
 

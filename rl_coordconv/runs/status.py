@@ -13,8 +13,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import BLOCK, is_full, overwrite_bytes, read_json, write_json
+from rl_coordconv._util.files import BLOCK, is_full, overwrite_bytes, write_json
 from rl_coordconv._util.links import is_there
+from rl_coordconv._util.reading import read_json
 from rl_coordconv._util.text import visible
 from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.limits import MAX_SECONDS, MAX_STEP

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.files import write_json
+from rl_coordconv._util.reading import read_json
 from rl_coordconv.runs import RunConfig
 from rl_coordconv.runs.precision import Finding
 from rl_coordconv.training.setup import agent_in_one_env

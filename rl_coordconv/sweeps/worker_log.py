@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-from rl_coordconv._util.links import refuse_no_file
+from rl_coordconv._util.links import require_regular_file
 
 NAME = "worker.log"
 _LAST_BYTES = 8192
@@ -20,7 +20,7 @@ def open_log(run: Path) -> BinaryIO:
         InputError: it is a link, a directory or a pipe.
         OSError: it cannot be written.
     """
-    refuse_no_file(run / NAME)
+    require_regular_file(run / NAME)
     return (run / NAME).open("ab")
 
 

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.files import write_json
+from rl_coordconv._util.reading import read_json
 from rl_coordconv.machine.provenance import describe_environment
 from rl_coordconv.tasks.config import TaskConfig
 

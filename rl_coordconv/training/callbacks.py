@@ -161,7 +161,7 @@ class LogCoordinateWeights(BaseCallback):
 
 
 class DumpLogs(BaseCallback):
-    """Write a row of logs after every so many rollouts of the whole run; last of all callbacks.
+    """Write a row of logs after every so many rollouts of the whole run; after what records.
 
     stable-baselines3 counts them from where ``learn`` was called: after a resume A2C's rows, one in
     100 rollouts, would stand at other steps than without.

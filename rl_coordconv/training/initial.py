@@ -7,8 +7,9 @@ from pathlib import Path
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_bytes, write_bytes
+from rl_coordconv._util.files import write_bytes
 from rl_coordconv._util.links import is_there, make_folder
+from rl_coordconv._util.reading import read_bytes
 from rl_coordconv.agents.portable import DESCRIPTION, WEIGHTS, load_weights, read_checksum
 from rl_coordconv.runs import RunConfig, RunDirectory
 from rl_coordconv.runs.config import InitialPolicy

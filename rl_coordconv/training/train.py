@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import time
-import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from rl_coordconv._util.errors import DivergedError, EnvironmentFailedError, InputError
+from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import sync_file, write_json
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.machine.devices import resolve_device
 from rl_coordconv.machine.provenance import describe_environment
-from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, Status
+from rl_coordconv.runs import Evaluation, RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import (
     Progress,
     load_newest_checkpoint,
     save_checkpoint,
 )
-from rl_coordconv.runs.directory import RunLostError
 from rl_coordconv.runs.metrics import open_logger, writer_failures_told_once
 from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.record import add_mark, record_finish, take_up
@@ -35,7 +30,6 @@ from rl_coordconv.training.callbacks import (
     DumpLogs,
     LogCoordinateWeights,
     LogEpisodes,
-    NonFiniteLossError,
     SaveAndStop,
     ShowProgress,
     TrainingStoppedError,
@@ -43,6 +37,11 @@ from rl_coordconv.training.callbacks import (
     check_weights,
 )
 from rl_coordconv.training.evaluate import evaluate_on_episodes
+from rl_coordconv.training.failures import (
+    divergence_named,
+    lost_processes_named,
+    recorded_failure,
+)
 from rl_coordconv.training.initial import load_initial_policy
 from rl_coordconv.training.pairing import record_pairing
 from rl_coordconv.training.periodic import EvaluateRegularly
@@ -106,42 +105,9 @@ def train(
         requested_precision(run, precision)  # what is refused is refused before anything is written
         if argv:
             run.record_command(argv)
-        with writer_failures_told_once(), _recorded_failure(run):
+        with writer_failures_told_once(), recorded_failure(run):
             _Attempt(run, console, stop, threads, profile, precision).execute()
         return stop.exit_code
-
-
-@contextmanager
-def _recorded_failure(run: RunDirectory) -> Iterator[None]:
-    """Write into the status that and why a training ended early."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _change_status(run, RunState.INTERRUPTED)
-        raise
-    except BaseException as error:
-        failure = f"{type(error).__name__}: {error}"
-        has_diverged = isinstance(error, DivergedError)
-        _change_status(run, RunState.FAILED, failure, traceback.format_exc(), has_diverged)
-        raise
-
-
-def _change_status(
-    run: RunDirectory,
-    state: RunState,
-    error: str | None = None,
-    trace: str | None = None,
-    has_diverged: bool = False,
-) -> None:
-    run.check_there()
-    try:
-        run.check_held()
-    except RunLostError:  # another process writes it now
-        return
-    before = run.status()
-    changed = {"state": state, "error": error, "traceback": trace,
-               "divergences": before.divergences + has_diverged}  # fmt: skip
-    before.model_copy(update=changed).save(run.status_file)
 
 
 class _Attempt:
@@ -253,7 +219,7 @@ class _Attempt:
         evaluating = self._evaluate_regularly(resumed_at)
         callbacks += evaluating
         try:
-            with _divergence_named(self._model), _lost_processes_named(config):
+            with divergence_named(self._model), lost_processes_named(config):
                 self._model.learn(
                     config.total_timesteps - done,
                     callback=CallbackList(callbacks),
@@ -358,28 +324,3 @@ class _Attempt:
         if time.monotonic() - self._last_heartbeat >= HEARTBEAT_SECONDS:
             self._last_heartbeat = time.monotonic()
             self._write_heartbeat()
-
-
-@contextmanager
-def _lost_processes_named(config: RunConfig) -> Iterator[None]:
-    """Say what it means that a pipe to a sub-environment's process is closed, if there are any."""
-    try:
-        yield
-    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-        if config.env is None or config.env.vec_env != "subproc":
-            raise
-        raise EnvironmentFailedError(
-            f"a process with a sub-environment of {config.game} has ended; what it said is above"
-        ) from error
-
-
-@contextmanager
-def _divergence_named(model: OnPolicyAlgorithm) -> Iterator[None]:
-    """Tell an error that broken weights have caused, in whatever words, from any other."""
-    try:
-        yield
-    except (NonFiniteLossError, InputError):
-        raise
-    except (ArithmeticError, RuntimeError, ValueError):
-        check_weights(model)
-        raise

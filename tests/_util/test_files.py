@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import (
-    read_bytes,
-    read_json,
-    read_mapping,
-    replace,
-    replace_all,
-    sync_directory,
-    write_json,
-    write_text,
-)
+from rl_coordconv._util.files import replace, replace_all, sync_directory, write_json, write_text
+from rl_coordconv._util.reading import read_bytes, read_json, read_mapping
 
 
 def test_text_and_json_come_back(tmp_path):

@@ -5,14 +5,15 @@ import os
 import pytest
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_bytes, write_text
+from rl_coordconv._util.files import write_text
 from rl_coordconv._util.links import (
     is_there,
     make_folder,
     refuse_link,
     refuse_links_out,
-    refuse_no_file,
+    require_regular_file,
 )
+from rl_coordconv._util.reading import read_bytes
 
 
 @pytest.fixture
@@ -69,15 +70,15 @@ def test_links_that_stay_inside_may_stay(tmp_path):
 
 
 def test_what_stands_in_the_place_of_a_file(tmp_path):
-    refuse_no_file(tmp_path / "nothing")
+    require_regular_file(tmp_path / "nothing")
     (tmp_path / "file").touch()
-    refuse_no_file(tmp_path / "file")
+    require_regular_file(tmp_path / "file")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="folder is a directory, where a file is needed"):
-        refuse_no_file(tmp_path / "folder")
+        require_regular_file(tmp_path / "folder")
     with pytest.raises(InputError, match="pipe is no regular file"):
-        refuse_no_file(tmp_path / "pipe")
+        require_regular_file(tmp_path / "pipe")
     with pytest.raises(InputError, match="pipe cannot be read: it is a pipe"):
         read_bytes(tmp_path / "pipe")
 

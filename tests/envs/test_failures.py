@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 
 from rl_coordconv._util.errors import EnvironmentFailedError
-from rl_coordconv.envs.state.vec_envs import ResumableMonitor
+from rl_coordconv.envs.state.monitor import ResumableMonitor
 
 
 class Wrong(own_envs.Corners):

@@ -13,8 +13,8 @@ import torch
 from gymnasium import spaces
 
 from rl_coordconv.envs.state.errors import StateError
+from rl_coordconv.envs.state.monitor import ResumableMonitor
 from rl_coordconv.envs.state.objects import put_state, read_state
-from rl_coordconv.envs.state.vec_envs import ResumableMonitor
 
 Pair = namedtuple("Pair", "x y")
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from small_sweeps import description, runs_of, wait_for
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_json
+from rl_coordconv._util.reading import read_json
 from rl_coordconv.cli import main
 from rl_coordconv.runs import RunState, read_metrics
 from rl_coordconv.runs.precision import Decision

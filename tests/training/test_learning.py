@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rl_coordconv._util.files import read_json
+from rl_coordconv._util.reading import read_json
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.training.resolve import resolve_run
 from rl_coordconv.training.train import train

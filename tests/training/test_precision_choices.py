@@ -10,7 +10,8 @@ import torch
 from rich.console import Console
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_json, write_json
+from rl_coordconv._util.files import write_json
+from rl_coordconv._util.reading import read_json
 from rl_coordconv.agents import precision as agents_precision
 from rl_coordconv.cli import main
 from rl_coordconv.runs import RunDirectory, RunState, Status

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rl_coordconv._util.errors import InputError
-from rl_coordconv._util.files import read_mapping, write_json
+from rl_coordconv._util.files import write_json
+from rl_coordconv._util.reading import read_mapping
 from rl_coordconv._util.validation import validate
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.slurm.commands import QueuedTask

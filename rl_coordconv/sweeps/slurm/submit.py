@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rl_coordconv._util.importing import trusted_names
 from rl_coordconv.runs import RunState
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
-from rl_coordconv.sweeps.preparing import prepare
+from rl_coordconv.sweeps.preparing import Tell, prepare
 from rl_coordconv.sweeps.progress import show_line
 from rl_coordconv.sweeps.resources import check_gpus_asked
 from rl_coordconv.sweeps.slurm import commands
@@ -36,8 +37,6 @@ from rl_coordconv.sweeps.supervisor import Entry
 NOT_ALL_USABLE = 1
 _USUAL_ARRAY_SIZE = 1001
 """SLURM's own default, for printing where no cluster can be asked."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass
@@ -84,7 +83,7 @@ def submit(
     options = SlurmOptions.build(values)
     check_gpus_asked(config.device, options.gpus_per_run, "SLURM gives no GPU to a run")
     settings = {name: values[name] for name in ("retries", "retry_diverged")}
-    tell = _Telling(console)
+    tell = partial(show_line, console)
     if options.prints_only or values["dry_run"]:
         return _print(config, directory, options, settings, tell)
     limit = commands.max_array_size()
@@ -99,14 +98,6 @@ def submit(
             submission = plan(choice.left, directory, options, limit, **settings)
             _hand_over(submission, directory, options, tell)
     return NOT_ALL_USABLE if choice.unusable else 0
-
-
-class _Telling:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __call__(self, line: str) -> None:
-        show_line(self._console, line)
 
 
 def _queued(directory: SweepDirectory, tell: Tell) -> set[str]:
