@@ -117,10 +117,23 @@ CELLS = [
 
 @pytest.mark.parametrize(("file", "kind", "command", "outcome"), CELLS)
 def test_every_cell_of_the_table(place, tmp_path, capsys, file, kind, command, outcome):
+    """With the first, the middle and the last of the damages of its kind."""
+    found = list(damages.spoils(file, kind).items())
+    try_cell(dict([found[0], found[len(found) // 2], found[-1]]), place, tmp_path, capsys, file,
+             command, outcome)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "kind", "command", "outcome"), CELLS)
+def test_every_damage_of_every_cell(place, tmp_path, capsys, file, kind, command, outcome):
+    try_cell(damages.spoils(file, kind), place, tmp_path, capsys, file, command, outcome)
+
+
+def try_cell(spoils, place, tmp_path, capsys, file, command, outcome):
     run = place("interrupted" if command == COMMANDS[1] else "finished")
     whole = tmp_path / "whole"
     run.rename(whole)
-    for name, spoil in damages.spoils(file, kind).items():
+    for name, spoil in spoils.items():
         shutil.rmtree(run, ignore_errors=True)
         shutil.copytree(whole, run)
         if not (run / file).exists():
