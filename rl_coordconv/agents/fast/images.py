@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rl_coordconv._util.torch_internals import convolution_backward, relu_backward
+from rl_coordconv.agents.fast.space_to_depth import lower, restore_weight
 
 
 class Uint8Convolution(torch.autograd.Function):
@@ -28,18 +29,25 @@ class Uint8Convolution(torch.autograd.Function):
         ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]
     ) -> Tensor:
         """Convolve."""
+        ctx.stride, ctx.weight_shape, ctx.has_bias = stride, weight.shape, bias is not None
+        images, weight, ctx.lowered_stride = lower(images, weight, stride)
         ctx.save_for_backward(images, weight)
-        ctx.stride, ctx.has_bias = stride, bias is not None
-        return torch.conv2d(_convert(images, weight.dtype), weight, bias, stride)
+        return torch.conv2d(_convert(images, weight.dtype), weight, bias, ctx.lowered_stride)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of weight and bias; images have none."""
         images, weight = ctx.saved_tensors
-        needed = [False, True, ctx.has_bias]
-        _, *others = _gradients(gradients[0], images, weight, ctx.stride, needed)
-        return None, *others, None
+        _, of_weight, of_bias = convolution_backward(
+            gradients[0],
+            _convert(images, weight.dtype),
+            weight,
+            ctx.lowered_stride,
+            [False, True, ctx.has_bias],
+        )
+        assert of_weight is not None
+        return None, restore_weight(of_weight, ctx.weight_shape, ctx.stride), of_bias, None
 
 
 class CachedConvolution(torch.autograd.Function):
@@ -72,16 +80,20 @@ class CachedConvolution(torch.autograd.Function):
         """Return the gradients of images (unless uint8), weight, bias and map."""
         images, weight, output = ctx.saved_tensors
         gradient = relu_backward(gradients[0], output)
-        needed = [ctx.needs_input_grad[0], True, ctx.has_bias]
         of_extra = _sum_over_batch(gradient) if ctx.has_extra else None
-        return *_gradients(gradient, images, weight, ctx.stride, needed), of_extra, None, None
-
-
-def _gradients(
-    gradient: Tensor, images: Tensor, weight: Tensor, stride: tuple[int, int], needed: list[bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Return a convolution's gradients of images, weight and bias, those that are needed."""
-    return convolution_backward(gradient, _convert(images, weight.dtype), weight, stride, needed)
+        shape, stride = weight.shape, ctx.stride
+        if images.dtype is torch.uint8:
+            images, weight, stride = lower(images, weight, stride)
+        of_images, of_weight, of_bias = convolution_backward(
+            gradient,
+            _convert(images, weight.dtype),
+            weight,
+            stride,
+            [ctx.needs_input_grad[0], True, ctx.has_bias],
+        )
+        assert of_weight is not None
+        of_weight = restore_weight(of_weight, shape, ctx.stride)
+        return of_images, of_weight, of_bias, of_extra, None, None
 
 
 def _sum_over_batch(images: Tensor) -> Tensor:
