@@ -12,6 +12,8 @@ SUBJECTS = {
     "layer": "LayerBenchmarkConfig",
     "env": "EnvBenchmarkConfig",
     "train": "TrainBenchmarkConfig",
+    "sweep": "SweepBenchmarkConfig",
+    "memory": "MemoryBenchmarkConfig",
 }
 """Every benchmark and the name of its configuration in ``rl_coordconv.benchmarks.<subject>``."""
 
@@ -21,6 +23,8 @@ subjects:
   layer   CoordConv2d beside plain nn.Conv2d and the concatenating CoordConv
   env     AtariVecEnv beside ale-py's AtariVectorEnv and SB3's make_atari_env
   train   our A2C and PPO beside stable-baselines3's, and the machine's limit
+  sweep   listing, going on with and comparing a sweep of hundreds of runs
+  memory  the memory and open files of a long training, watched throughout
 
 benchmark SUBJECT --help tells a subject's flags."""
 
