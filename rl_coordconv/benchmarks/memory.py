@@ -127,11 +127,14 @@ def _page() -> int:
 
 
 def parts(samples: Sequence[Sample], steps: int) -> list[Part]:
-    """Return the most that was seen in each tenth of the steps, of those in which one looked."""
+    """Return the most that was seen in each tenth of the steps, of those in which one looked.
+
+    The last one also has what was seen after the last step.
+    """
     found = []
-    for number in range(1, _PARTS + 1):
-        low, high = (number - 1) * steps // _PARTS, number * steps // _PARTS
-        within = [one for one in samples if low <= one.steps < high]
+    for number in range(_PARTS):
+        high = (number + 1) * steps // _PARTS
+        within = [one for one in samples if min(one.steps * _PARTS // steps, _PARTS - 1) == number]
         if within:
             most = max(one.resident for one in within), max(one.files for one in within)
             found.append(Part(high, *most))
