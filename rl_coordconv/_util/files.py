@@ -129,6 +129,18 @@ def replace_all(moves: Iterable[tuple[Path, Path]]) -> None:
         sync_directory(folder)
 
 
+def set_aside(damaged: Path, aside: Path) -> None:
+    """Rename something that cannot be used, whatever it is: it is not opened, nor a link followed.
+
+    Raises:
+        InputError: it cannot be renamed.
+    """
+    try:
+        os.replace(damaged, aside)
+    except OSError as error:
+        raise InputError(f"{damaged} cannot be kept as {aside.name}: {error}") from error
+
+
 def _check_target(path: Path, *, is_folder: bool = False) -> None:
     refuse_link(path)
     if path.is_dir() and not is_folder:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
-from rl_coordconv._util.files import replace
+from rl_coordconv._util.files import set_aside
 from rl_coordconv._util.leases import find_holder
 from rl_coordconv._util.links import is_there
 from rl_coordconv._util.locking import held
@@ -162,7 +162,7 @@ class SweepDirectory:
                 "this one's runs beside them"
             )
         aside = self.config_file.with_suffix(".yaml.damaged")
-        replace(self.config_file, aside)
+        set_aside(self.config_file, aside)
         return [f"{self.config_file} is damaged: it is kept as {aside.name} and written anew"]
 
 

@@ -30,11 +30,14 @@ class Outcome(Enum):
     """It goes on, and says in a line that names the file what is lost."""
     ANEW = "made anew"
     """It goes on, and the file is whole afterwards."""
+    KEPT = "kept aside"
+    """It goes on; the file is kept under another name, which is said, and a new one is written."""
     UNUSED = "not needed"
     """It does as if nothing had happened."""
 
 
 R, A, T, N, U = Outcome.REFUSED, Outcome.ASIDE, Outcome.TOLD, Outcome.ANEW, Outcome.UNUSED
+K = Outcome.KEPT
 
 GONE, NO_FILE, DAMAGED = "missing", "no file", "damaged"
 REPEATED, HUGE = "repeated rows", "huge"
@@ -66,6 +69,16 @@ TABLE: dict[str, dict[str, tuple[Outcome, ...]]] = {
     "checkpoints": {GONE: (U, T, U, U, U), NO_FILE: (R, R, U, U, U), DAMAGED: (U, T, U, U, U)},
 }  # fmt: skip
 """By file and kind of damage, the outcome of each of `COMMANDS`."""
+
+SWEEP_COMMANDS = ("sweep", "sweep status", "compare")
+"""The first is the command that trained it, given again."""
+SWEEP_TABLE: dict[str, dict[str, tuple[Outcome, ...]]] = {
+    "sweep.yaml": {GONE: (N, U, U), NO_FILE: (K, U, A), DAMAGED: (K, U, A)},
+    "precision.json": {GONE: (N, U, U), NO_FILE: (R, U, U), DAMAGED: (R, U, U)},
+}
+"""The same of a sweep's own files, for `SWEEP_COMMANDS`."""
+INITIAL_FILES = ("initial_policy/policy.json", "initial_policy/policy.safetensors")
+"""Read only by a run that begins with another's weights and has no checkpoint yet: refused."""
 
 
 def _empty(path: Path) -> None:
@@ -181,6 +194,8 @@ CHECKPOINTS: dict[str, Spoil] = {
 
 DAMAGES: dict[str, dict[str, Spoil]] = {
     "config.yaml": YAML,
+    "sweep.yaml": YAML,
+    "initial_policy/policy.safetensors": ANY | {"flipped": _flip},
     "monitor.csv": LOG,
     "metrics.jsonl": LOG,
     "evaluations.npz": ANY | {"flipped": _flip},
@@ -195,7 +210,8 @@ LENIENT = {
     ("environment.json", "flipped"), ("record.json", "a key missing"),
     ("config.yaml", "flipped"), ("config.yaml", "cut"), ("status.json", "flipped"),
     ("evaluation.json", "flipped"), ("record.json", "flipped"), ("policy.json", "flipped"),
-    ("evaluations.npz", "not UTF-8"),
+    ("evaluations.npz", "not UTF-8"), ("sweep.yaml", "an unknown key"),
+    ("sweep.yaml", "a key missing"), ("sweep.yaml", "flipped"),
 }  # fmt: skip
 """Damages that leave a file of the right form, so that what becomes of it depends on the byte."""
 
@@ -234,17 +250,22 @@ def spoils(file: str, kind: str) -> dict[str, Spoil]:
     if kind == GONE:
         return {"missing": _remove}
     if kind == DAMAGED:
-        own = {name for name in found if (file, name) in LENIENT or name in TABLE[file]}
+        apart = TABLE.get(file, {})
+        own = {name for name in found if (file, name) in LENIENT or name in apart}
         return {name: spoil for name, spoil in found.items() if name not in own}
     if file == "checkpoints":
         return {"a file": _plain_file, "a link": _link}
     return {"a directory": _directory, "a link": _link, "a pipe": _pipe}
 
 
-def markdown_table() -> str:
-    """Write the table for the page: a row a file and kind of damage, a column a command."""
-    rows = [("file", "", *COMMANDS), ("---",) * (len(COMMANDS) + 2)]
-    for file, kinds in TABLE.items():
+def markdown_tables() -> str:
+    """Write the tables for the page: a row a file and kind of damage, a column a command."""
+    return f"{_markdown(TABLE, COMMANDS)}\n{_markdown(SWEEP_TABLE, SWEEP_COMMANDS)}"
+
+
+def _markdown(table: dict[str, dict[str, tuple[Outcome, ...]]], commands: tuple[str, ...]) -> str:
+    rows = [("file", "", *commands), ("---",) * (len(commands) + 2)]
+    for file, kinds in table.items():
         for kind, outcomes in kinds.items():
             named = f"`{file}{'/' if file == 'checkpoints' else ''}`"
             what = ", ".join(spoils(file, kind)) if kind != GONE else kind
@@ -253,4 +274,4 @@ def markdown_table() -> str:
 
 
 if __name__ == "__main__":
-    print(markdown_table(), end="")
+    print(markdown_tables(), end="")

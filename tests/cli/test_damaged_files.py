@@ -11,7 +11,7 @@ from pathlib import Path
 import damages
 import pytest
 import yaml
-from damages import COMMANDS, TABLE, Outcome
+from damages import COMMANDS, INITIAL_FILES, SWEEP_COMMANDS, SWEEP_TABLE, TABLE, Outcome
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
@@ -107,20 +107,28 @@ def content_of(path: Path) -> str:
         return hashlib.sha256(file.read(2**20)).hexdigest() + str(path.stat().st_size)
 
 
-CELLS = [
-    pytest.param(file, kind, command, outcome, id=f"{file}-{kind}-{command}")
-    for file, kinds in TABLE.items()
-    for kind, outcomes in kinds.items()
-    for command, outcome in zip(COMMANDS, outcomes, strict=True)
-]
+def cells_of(table, commands):
+    return [
+        pytest.param(file, kind, command, outcome, id=f"{file}-{kind}-{command}")
+        for file, kinds in table.items()
+        for kind, outcomes in kinds.items()
+        for command, outcome in zip(commands, outcomes, strict=True)
+    ]
+
+
+def few(spoils):
+    """Return the first, the middle and the last of the damages of a kind."""
+    found = list(spoils.items())
+    return dict([found[0], found[len(found) // 2], found[-1]])
+
+
+CELLS = cells_of(TABLE, COMMANDS)
+SWEEP_CELLS = cells_of(SWEEP_TABLE, SWEEP_COMMANDS)
 
 
 @pytest.mark.parametrize(("file", "kind", "command", "outcome"), CELLS)
 def test_every_cell_of_the_table(place, tmp_path, capsys, file, kind, command, outcome):
-    """With the first, the middle and the last of the damages of its kind."""
-    found = list(damages.spoils(file, kind).items())
-    try_cell(dict([found[0], found[len(found) // 2], found[-1]]), place, tmp_path, capsys, file,
-             command, outcome)  # fmt: skip
+    try_cell(few(damages.spoils(file, kind)), place, tmp_path, capsys, file, command, outcome)
 
 
 @pytest.mark.slow
@@ -154,6 +162,95 @@ def try_cell(spoils, place, tmp_path, capsys, file, command, outcome):
             assert after == before, said
 
 
+SWEEP = ["sweep", "--games", "Aim", "--agents", "small.yaml", "--extractors", "cnn", "--seeds", "2",
+         "--total-timesteps", "64", "--eval-episodes", "1", "--device", "cpu",
+         "--output", "sweep"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished_sweep(tmp_path_factory, runs) -> Path:
+    """A folder with a finished sweep of two runs, and its preset."""
+    folder = tmp_path_factory.mktemp("sweep")
+    shutil.copy(runs["good"].parents[1] / "small.yaml", folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        assert main(SWEEP) == 0
+    return folder
+
+
+@pytest.fixture
+def sweep(finished_sweep, tmp_path, monkeypatch) -> tuple[Path, Path]:
+    """The whole sweep, and where its damaged copies go."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(finished_sweep / "small.yaml", tmp_path)
+    return finished_sweep / "sweep", tmp_path / "sweep"
+
+
+def sweep_words(command: str) -> list[str]:
+    return {
+        "sweep": SWEEP,
+        "sweep status": ["sweep", "status", "sweep"],
+        "compare": ["compare", "sweep", "--output", "report", "--resamples", "100"],
+    }[command]
+
+
+@pytest.mark.parametrize(("file", "kind", "command", "outcome"), SWEEP_CELLS)
+def test_every_cell_of_the_sweeps_table(sweep, capsys, file, kind, command, outcome):
+    try_sweep_cell(few(damages.spoils(file, kind)), *sweep, capsys, file, command, outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "kind", "command", "outcome"), SWEEP_CELLS)
+def test_every_damage_of_the_sweeps_table(sweep, capsys, file, kind, command, outcome):
+    try_sweep_cell(damages.spoils(file, kind), *sweep, capsys, file, command, outcome)
+
+
+def try_sweep_cell(spoils, whole, place, capsys, file, command, outcome):
+    for name, spoil in spoils.items():
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(whole, place)
+        spoil(place / file)
+        spoiled, before = content_of(place / file), snapshot(place)
+        code = main(sweep_words(command))
+        out, err = capsys.readouterr()
+        said = f"{name}: exit code {code}\n{out}\n{err}"
+        assert "Traceback" not in said, said
+        check(outcome, file, code, out, err, said)
+        if outcome is Outcome.ANEW:
+            assert (place / file).read_bytes(), said
+        elif outcome is Outcome.KEPT:
+            assert content_of(place / file) == content_of(whole / file), said
+            assert content_of(place / f"{file}.damaged") == spoiled, said
+        else:
+            assert snapshot(place) == before, said
+
+
+@pytest.mark.parametrize("file", INITIAL_FILES)
+def test_damaged_initial_weights_are_refused(runs, tmp_path, capsys, monkeypatch, file):
+    """Of a run that begins with another's weights, before its first checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    preset = runs["good"].parents[1] / "small.yaml"
+    words = ["train", "--game", "Aim", "--agent", preset, "--extractor", "cnn",
+             "--extractor-kwargs", "features_dim=4", "--total-timesteps", "64", "--from",
+             runs["good"], "--eval-episodes", "0", "--device", "cpu", "--precision", "fp32",
+             "--threads", "1", "--logdir", "begun"]  # fmt: skip
+    assert main([str(word) for word in words]) == 0
+    capsys.readouterr()
+    run = next(Path("begun").iterdir())
+    for name in ("checkpoints", "status.json", "record.json"):
+        damages.spoils(name, damages.GONE)["missing"](run / name)
+    run.rename("whole")
+    for kind in (damages.GONE, damages.NO_FILE, damages.DAMAGED):
+        for name, spoil in damages.spoils(file, kind).items():
+            shutil.rmtree(run, ignore_errors=True)
+            shutil.copytree("whole", run)
+            spoil(run / file)
+            code = main(["train", "--resume", str(run), "--threads", "1"])
+            out, err = capsys.readouterr()
+            said = f"{name}: exit code {code}\n{out}\n{err}"
+            check(Outcome.REFUSED, "initial_policy", code, out, err, said)
+
+
 def check(outcome: Outcome, file: str, code: int, out: str, err: str, said: str) -> None:
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     aside = [line for line in out.splitlines() if line.startswith("set aside: ")]
@@ -171,6 +268,8 @@ def check(outcome: Outcome, file: str, code: int, out: str, err: str, said: str)
         assert file in aside[0], said
     else:
         assert not aside, said
+    if outcome is Outcome.KEPT:
+        assert f"{file} is damaged: it is kept as {file}.damaged" in out, said
     if outcome is Outcome.TOLD:
         words = "begins again at step 0" if file == "checkpoints" else file
         assert words in out + err, said
@@ -225,4 +324,4 @@ def test_the_table_knows_every_file_of_a_run(runs):
 
 def test_the_page_shows_this_table():
     text = PAGE.read_text(encoding="utf8")
-    assert damages.markdown_table() in text
+    assert damages.markdown_tables() in text
