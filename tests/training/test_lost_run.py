@@ -1,11 +1,13 @@
-"""A training that stood still while another machine took its run up."""
+"""A training that stood still while another machine took its run up, or whose run was deleted."""
 
 import io
+import shutil
 
 import pytest
 from rich.console import Console
 
 from rl_coordconv._util import leases
+from rl_coordconv._util.errors import InputError
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.runs.directory import RunLostError
 from rl_coordconv.training import callbacks
@@ -40,6 +42,23 @@ def test_it_ends_and_writes_nothing_over(run, monkeypatch):
         train(run, Console(file=io.StringIO()))
     assert run.status_file.read_bytes() == stand_still.left
     assert list(run.checkpoints.iterdir()) == []
+
+
+@pytest.mark.parametrize("interval", [-1e9, None], ids=["checkpoint due", "at the end"])
+def test_a_directory_deleted_in_the_middle_ends_it_and_is_not_made_anew(run, monkeypatch, interval):
+    is_at_work = callbacks.SaveAndStop._on_rollout_start
+
+    def delete(self):
+        if self.num_timesteps == 64:
+            shutil.rmtree(run.path)
+            if interval is not None:
+                self._last_save = interval
+        is_at_work(self)
+
+    monkeypatch.setattr(callbacks.SaveAndStop, "_on_rollout_start", delete)
+    with pytest.raises(InputError, match="is gone: it was deleted while the run was trained"):
+        train(run, Console(file=io.StringIO()))
+    assert not run.path.exists()
 
 
 def test_one_that_keeps_its_run_trains_to_the_end(run, monkeypatch):
