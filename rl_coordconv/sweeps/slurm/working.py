@@ -51,22 +51,34 @@ def work(folder: Path, index: int, stop: StopRequest) -> int:
 
     try:
         submission, directory = Submission.load(folder), SweepDirectory(folder.parents[1])
-        entries = _entries(directory, submission.tasks[index])
-        configs = _trusted_configs(entries, submission)
-        launcher = _launcher(submission, len(entries), configs)
-        if any(config.precision == "auto" for config in configs):
-            _decide_precision(directory, submission, entries, launcher, tell)
-    except (InputError, UnknownNameError, OSError) as error:
+    except (InputError, OSError) as error:
         tell(f"error: {error}")
         return USER_ERROR
-    supervise(
-        entries, launcher, console, lambda: bool(stop), retries=submission.retries,
-        retry_diverged=submission.retry_diverged, leaves_others=True,
-    )  # fmt: skip
-    code = exit_code(entries)
+    try:
+        entries, launcher = _prepare(directory, submission, index, tell)
+        supervise(
+            entries, launcher, console, lambda: bool(stop), retries=submission.retries,
+            retry_diverged=submission.retry_diverged, leaves_others=True,
+        )  # fmt: skip
+        code = exit_code(entries)
+    except (InputError, UnknownNameError, OSError) as error:
+        tell(f"error: {error}")
+        code = USER_ERROR
+    # What SLURM's signal interrupts may end in an error as well: another attempt will tell.
     if code and stop:
         go_back_into_queue(submission.requeues, tell)
     return code and (stop.exit_code or code)
+
+
+def _prepare(
+    directory: SweepDirectory, submission: Submission, index: int, tell: Tell
+) -> tuple[list[Entry], LocalLauncher]:
+    entries = _entries(directory, submission.tasks[index])
+    configs = _trusted_configs(entries, submission)
+    launcher = _launcher(submission, len(entries), configs)
+    if any(config.precision == "auto" for config in configs):
+        _decide_precision(directory, submission, entries, launcher, tell)
+    return entries, launcher
 
 
 def _entries(directory: SweepDirectory, names: Iterable[str]) -> list[Entry]:

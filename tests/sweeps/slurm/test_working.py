@@ -1,6 +1,8 @@
 """Jobs that stand-ins for SLURM's commands carry out: tasks train, come back, and end."""
 
+import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 from fake_slurm import STEPS, disturb
@@ -12,6 +14,7 @@ from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.overview import look
 from rl_coordconv.sweeps.slurm import working
+from rl_coordconv.training.signals import StopRequest
 
 
 def check_exact(run, steps):
@@ -78,6 +81,33 @@ class TestGoingBack:
         monkeypatch.setattr(working.commands, "requeue", refuse)
         working.go_back_into_queue(5, said.append)
         assert "Access denied; give the sweep's command again" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("received", "code", "queued"), [(None, 2, []), (signal.SIGTERM, 143, ["12_3"])]
+)
+def test_a_task_that_is_asked_to_leave_while_it_prepares_comes_back(
+    tmp_path, monkeypatch, received, code, queued
+):
+    """The check of precision, which the same signal ends, says that it failed."""
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    monkeypatch.setattr(working.commands, "state_of", lambda task: "RUNNING")
+    asked = []
+    monkeypatch.setattr(working.commands, "requeue", asked.append)
+
+    def fail(*_):
+        raise InputError("the check ended with exit code -15")
+
+    monkeypatch.setattr(working, "_prepare", fail)
+    folder = tmp_path / "slurm" / "20260101"
+    folder.mkdir(parents=True)
+    submission = SimpleNamespace(requeues=3)
+    monkeypatch.setattr(working.Submission, "load", lambda _: submission)
+    stop = StopRequest()
+    stop.signal = received
+    assert working.work(folder, 0, stop) == code
+    assert asked == queued
 
 
 def test_tasks_train_save_come_back_and_end(cluster, sweep, tmp_path):
