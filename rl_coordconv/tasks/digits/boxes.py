@@ -1,4 +1,4 @@
-"""Boxes: anchors, box deltas, intersection over union, non-maximum suppression.
+"""Boxes: deltas, clipping, intersection over union, non-maximum suppression.
 
 A box is (y, x, height, width): its centre and its sides, in pixels, as the released code's
 ``model_builder_faster_rcnn.py`` has them.
@@ -8,25 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-SIDES = (15.0, 20.0, 25.0)
-"""Anchors are as high and as wide as one of these, nine altogether."""
-CELLS = 13
-"""Two 5x5 convolutions without padding and two poolings leave 13 places of 64 pixels."""
-N_ANCHORS = len(SIDES) ** 2
-
-
-def make_anchors() -> Tensor:
-    """Return the anchors of every place, (13 * 13 * 9, 4), row after row, nine a place.
-
-    Place i of the features sees around 4 i + 8, where pixel 0 reaches from 0 to 1: a pooling
-    doubles distances, and a convolution without padding begins two places in.
-    """
-    centers = 4.0 * torch.arange(CELLS) + 8.0
-    sides = torch.tensor([(height, width) for height in SIDES for width in SIDES])
-    grid = torch.stack(torch.meshgrid(centers, centers, indexing="ij"), dim=-1).view(-1, 1, 2)
-    places = grid.expand(-1, N_ANCHORS, -1)
-    return torch.cat((places, sides.expand(len(grid), -1, -1)), dim=-1).reshape(-1, 4)
 
 
 def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
@@ -42,10 +23,20 @@ def deltas_between(before: Tensor, after: Tensor) -> Tensor:
 
 
 def clip(boxes: Tensor, side: int) -> Tensor:
-    """Return what of the boxes, (..., 4), lies on a square canvas; sides of 0 if nothing does."""
-    low = (boxes[..., :2] - boxes[..., 2:] / 2).clamp(0, side)
-    high = (boxes[..., :2] + boxes[..., 2:] / 2).clamp(0, side)
+    """Return boxes, (..., 4), cut at the edges of a square image, as the released code cuts them.
+
+    Low edges lie from 0 to side - 2 then, high ones from 1 to side - 1: what lies outside becomes
+    a sliver of one pixel at the edge.
+    """
+    low, high = corners(boxes)
+    low, high = low.clamp(0, side - 2), high.clamp(1, side - 1)
     return torch.cat(((low + high) / 2, high - low), dim=-1)
+
+
+def lie_inside(boxes: Tensor, side: int) -> Tensor:
+    """Tell which boxes, (..., 4), lie within a square image altogether: (...,)."""
+    low, high = corners(boxes)
+    return (low >= 0).all(dim=-1) & (high <= side - 1).all(dim=-1)
 
 
 def pairwise_iou(some: Tensor, others: Tensor) -> Tensor:
@@ -55,8 +46,8 @@ def pairwise_iou(some: Tensor, others: Tensor) -> Tensor:
         some: (..., N, 4).
         others: (..., M, 4).
     """
-    low_a, high_a = _corners(some)
-    low_b, high_b = _corners(others)
+    low_a, high_a = corners(some)
+    low_b, high_b = corners(others)
     low = torch.maximum(low_a[..., :, None, :], low_b[..., None, :, :])
     high = torch.minimum(high_a[..., :, None, :], high_b[..., None, :, :])
     shared = (high - low).clamp(min=0).prod(dim=-1)
@@ -84,6 +75,7 @@ def suppress(boxes: Tensor, scores: Tensor, threshold: float, most: int) -> Tens
     return torch.stack(kept)
 
 
-def _corners(boxes: Tensor) -> tuple[Tensor, Tensor]:
+def corners(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the low and the high edges of boxes, (..., 2) each: rows and columns."""
     half = boxes[..., 2:] / 2
     return boxes[..., :2] - half, boxes[..., :2] + half

@@ -16,13 +16,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rl_coordconv.tasks.config import TaskConfig
+from rl_coordconv.tasks.digits.anchors import Layout, Padding
 from rl_coordconv.tasks.digits.boxes import clip, pairwise_iou, suppress
 from rl_coordconv.tasks.digits.data import load_digits
+from rl_coordconv.tasks.digits.detection_loss import detection_loss
 from rl_coordconv.tasks.digits.detector import Detector
 from rl_coordconv.tasks.digits.figures import draw_detection
 from rl_coordconv.tasks.digits.layers import Coordinates
-from rl_coordconv.tasks.digits.sampling import detection_loss
+from rl_coordconv.tasks.digits.sampling import Positives
 from rl_coordconv.tasks.digits.scattered import SEEN, Fields, scatter
+from rl_coordconv.tasks.fitting import BETA2
 from rl_coordconv.tasks.networks import count_parameters
 from rl_coordconv.tasks.recipe import DEFAULT, Recipe, Results
 from rl_coordconv.tasks.recording import Recorder
@@ -30,25 +33,32 @@ from rl_coordconv.tasks.task import Metric, Task
 
 NMS_THRESHOLD, MOST_PROPOSALS = 0.8, 10
 _TRAIN_SEED, _TEST_SEED = 1, 2
+_TEST_BATCH = 50
 
 
 class DetectionRecipe(Recipe):
-    """How the detector is trained."""
+    """How the detector is trained; the defaults are the released code's."""
 
     train_fields: Annotated[int, Field(ge=1, le=1_000_000)] = 9000
-    """Images to train on; the released code's 9,000."""
+    """Images to train on."""
     test_fields: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     width: Annotated[int, Field(ge=1, le=4096)] = 32
     """Channels of the convolutions."""
     coordinates: Coordinates = "plain"
     """plain or scaled, see `Coordinates`."""
+    anchors: Layout = "released"
+    """released: scrambled, see `rl_coordconv.tasks.digits.anchors`; ordered: as they were meant."""
+    clip: bool = True
+    """Whether proposals and boxes are cut at the image's edges where their overlap is taken."""
+    padding: Padding = "valid"
+    """Of the 5x5 convolutions: valid, none; same."""
+    positives: Positives = "released"
+    """released, or overlap: without every box's closest proposal, see `Positives`."""
 
 
 _RECIPES = {
-    # A few minutes on a CPU: a third of the images, eight at a time.
-    DEFAULT: DetectionRecipe(
-        epochs=8, batch_size=8, learning_rate=0.001, train_fields=3000, test_fields=500
-    ),
+    # A few minutes on a CPU.
+    DEFAULT: DetectionRecipe(epochs=3, batch_size=1, learning_rate=0.0001, test_fields=500),
     "paper": DetectionRecipe(epochs=50, batch_size=1, learning_rate=0.0001),
 }
 
@@ -58,15 +68,18 @@ def _recipes(model: str, split: str) -> Mapping[str, DetectionRecipe]:
 
 
 @torch.no_grad()
-def proposals(detector: Detector, images: Tensor) -> list[Tensor]:
+def proposals(detector: Detector, images: Tensor, *, clips: bool) -> list[Tensor]:
     """Return the best ten boxes of every image after non-maximum suppression, best first.
 
     Args:
         detector: the network.
         images: (N, 1, 64, 64).
+        clips: whether boxes are cut at the image's edges.
     """
     deltas, scores = detector(images)
-    boxes = clip(detector.boxes(deltas), SEEN).cpu()
+    boxes = detector.boxes(deltas).cpu()
+    if clips:
+        boxes = clip(boxes, SEEN)
     digit = torch.softmax(scores, dim=-1)[..., 0].cpu()
     kept = [
         suppress(*pair, NMS_THRESHOLD, MOST_PROPOSALS) for pair in zip(boxes, digit, strict=True)
@@ -86,13 +99,14 @@ def proposal_iou(proposed: Tensor, boxes: Tensor) -> float:
     return pairwise_iou(proposed, boxes).amax(dim=1).mean().item()
 
 
-def mean_iou(detector: Detector, fields: Fields, device: torch.device) -> float:
+def mean_iou(detector: Detector, fields: Fields, device: torch.device, *, clips: bool) -> float:
     """Return `proposal_iou`, the mean over the images."""
+    boxes = clip(fields.boxes, SEEN) if clips else fields.boxes
     total = 0.0
-    for start in range(0, len(fields), 50):
-        part = slice(start, start + 50)
-        found = proposals(detector, fields.images[part].to(device))
-        total += sum(map(proposal_iou, found, fields.boxes[part]))
+    for start in range(0, len(fields), _TEST_BATCH):
+        part = slice(start, start + _TEST_BATCH)
+        found = proposals(detector, fields.images[part].to(device), clips=clips)
+        total += sum(map(proposal_iou, found, boxes[part]))
     return total / len(fields)
 
 
@@ -102,33 +116,38 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     train_digits, test_digits = load_digits()
     train = scatter(train_digits, recipe.train_fields, _TRAIN_SEED)
     test = scatter(test_digits, recipe.test_fields, _TEST_SEED)
-    detector = Detector(config.model, recipe.width, recipe.coordinates).to(device)
-    optimizer = torch.optim.Adam(detector.parameters(), lr=recipe.learning_rate)
+    detector = Detector(config.model, recipe.width, recipe.coordinates,
+                        anchors=recipe.anchors, padding=recipe.padding).to(device)  # fmt: skip
+    optimizer = torch.optim.Adam(
+        detector.parameters(), lr=recipe.learning_rate, betas=(0.9, BETA2), fused=True
+    )
     draw = torch.Generator().manual_seed(config.seed)
     steps, seconds, iou = 0, 0.0, 0.0
     for epoch in range(1, recipe.epochs + 1):
         began, losses = time.perf_counter(), []
         for indices in torch.randperm(len(train), generator=draw).split(recipe.batch_size):
             batch = Fields(train.images[indices].to(device), train.boxes[indices].to(device))
-            loss = detection_loss(detector, batch, draw)
+            loss = detection_loss(
+                detector, batch, draw, clips=recipe.clip, positives=recipe.positives
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
             steps += 1
         seconds += time.perf_counter() - began
-        iou = mean_iou(detector, test, device)
+        iou = mean_iou(detector, test, device, clips=recipe.clip)
         recorder.log(steps, {"train/loss": torch.stack(losses).mean().item(), "test/iou": iou})
         recorder.show(epoch / recipe.epochs, f"test IOU {iou:.3f}")
     some = Fields(test.images[:6], test.boxes[:6])
-    found = proposals(detector, some.images.to(device))
+    found = proposals(detector, some.images.to(device), clips=recipe.clip)
     recorder.figure("proposals.png", lambda figure: draw_detection(figure, some, found))
     save_file({name: value.cpu() for name, value in detector.state_dict().items()},
               recorder.directory.model_file)  # fmt: skip
     few = slice(0, min(len(test), len(train)))
     train_part = Fields(train.images[few], train.boxes[few])
     return {
-        "train_iou": mean_iou(detector, train_part, device),
+        "train_iou": mean_iou(detector, train_part, device, clips=recipe.clip),
         "test_iou": iou,
         "parameters": count_parameters(detector),
         "epochs": recipe.epochs,

@@ -1,20 +1,20 @@
-"""Sampling of positive and negative proposals, and the detection loss on them.
+"""Which proposals of an image are learned from: positives on a digit, negatives on none.
 
-Source: the released code, ``model_builder_faster_rcnn.py`` and ``train_faster_rcnn.py``.
+Source: the released code, ``model_builder_faster_rcnn.py``, ``BoxSampler``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from rl_coordconv.tasks.digits.boxes import clip, deltas_between, pairwise_iou
-from rl_coordconv.tasks.digits.detector import Detector
-from rl_coordconv.tasks.digits.scattered import SEEN, Fields
-
+Positives = Literal["released", "overlap"]
+"""released: proposals within the image that overlap a digit's box by more than a half, and every
+box's closest one, wherever both lie; overlap: all that overlap by more than a half, and no others.
+"""
 POSITIVE, NEGATIVE = 0.5, 0.1
 """A proposal that overlaps a digit's box by more is positive; by less than the other, negative."""
 SAMPLES = 12
@@ -36,45 +36,45 @@ class SampledProposals:
     negatives: Tensor
 
 
-def sample_proposals(overlap: Tensor, draw: torch.Generator) -> SampledProposals:
+def sample_proposals(
+    overlap: Tensor, is_inside: Tensor, positives: Positives, draw: torch.Generator
+) -> SampledProposals:
     """Draw positives and negatives.
 
     Args:
         overlap: of every proposal with every box of the image, (proposals, boxes).
+        is_inside: whether a proposal lies within the image, (proposals,).
+        positives: which kind.
         draw: what decides.
     """
+    if positives == "overlap":
+        return _sample_overlapping(overlap, draw)
+    return _sample_released(overlap, is_inside, draw)
+
+
+def _sample_overlapping(overlap: Tensor, draw: torch.Generator) -> SampledProposals:
     best, which = overlap.max(dim=1)
     positives = _some(torch.nonzero(best > POSITIVE)[:, 0], SAMPLES // 2, draw)
     negatives = _some(torch.nonzero(best < NEGATIVE)[:, 0], SAMPLES - len(positives), draw)
     return SampledProposals(positives, which[positives], negatives)
 
 
-def detection_loss(detector: Detector, fields: Fields, draw: torch.Generator) -> Tensor:
-    """Return the mean loss of a batch: smooth L1 on the deltas, cross-entropy on the scores."""
-    deltas, scores = detector(fields.images)
-    with torch.no_grad():
-        overlaps = pairwise_iou(clip(detector.boxes(deltas), SEEN), fields.boxes).cpu()
-    losses = []
-    for index, overlap in enumerate(overlaps):
-        sampled = sample_proposals(overlap, draw)
-        losses.append(
-            _image_loss(detector, deltas[index], scores[index], fields.boxes[index], sampled)
-        )
-    return torch.stack(losses).mean()
+def _sample_released(overlap: Tensor, is_inside: Tensor, draw: torch.Generator) -> SampledProposals:
+    """Draw from pairs of proposals and boxes, so that a proposal can be drawn for two boxes."""
+    pairs = (overlap > POSITIVE) & is_inside[:, None]
+    closest = overlap.argmax(dim=0)  # the first one where a box overlaps none
+    pairs[closest, torch.arange(overlap.shape[1])] = True
+    chosen = _some(torch.nonzero(pairs), SAMPLES // 2, draw)
+    is_free = (overlap.amax(dim=1) < NEGATIVE) & is_inside
+    is_free[closest] = False
+    negatives = torch.nonzero(is_free)[:, 0]
+    if not len(negatives):
+        negatives = torch.nonzero(~pairs.any(dim=1))[:, 0]
+    wanted = SAMPLES - SAMPLES // 2
+    if len(negatives) <= wanted:  # as many as that, or fewer, are not drawn from at all there
+        negatives = negatives[:0]
+    return SampledProposals(chosen[:, 0], chosen[:, 1], _some(negatives, wanted, draw))
 
 
-def _image_loss(
-    detector: Detector, deltas: Tensor, scores: Tensor, boxes: Tensor, sampled: SampledProposals
-) -> Tensor:
-    both = torch.cat((sampled.positives, sampled.negatives)).to(scores.device)
-    labels = (torch.arange(len(both), device=scores.device) >= len(sampled.positives)).long()
-    loss = F.cross_entropy(scores[both], labels)
-    if len(sampled.positives):
-        positives = sampled.positives.to(scores.device)
-        targets = deltas_between(detector.anchors[positives], boxes[sampled.boxes.to(boxes.device)])
-        loss = loss + F.smooth_l1_loss(deltas[positives], targets)
-    return loss
-
-
-def _some(indices: Tensor, most: int, draw: torch.Generator) -> Tensor:
-    return indices[torch.randperm(len(indices), generator=draw)[:most]]
+def _some(rows: Tensor, most: int, draw: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=draw)[:most]]

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rl_coordconv.tasks.digits.boxes import clip
 from rl_coordconv.tasks.digits.data import Digits
 
 FIELD, SEEN = 120, 64
@@ -24,7 +23,8 @@ SMALLEST, LARGEST = 15.0, 25.0
 class Fields:
     """Images (N, 1, 64, 64) from 0 to 1, and the boxes on them, (N, 5, 4).
 
-    A box is cut at the canvas's edge; one that lies outside has sides of 0.
+    Boxes keep their places and sizes on the whole field: a part of one, or all of it, may lie
+    outside the image.
     """
 
     images: Tensor
@@ -39,20 +39,17 @@ def scatter(digits: Digits, count: int, seed: int) -> Fields:
 
     Args:
         digits: what is scattered.
-        count: how many fields; those on which no digit is seen are drawn again.
+        count: how many fields; on some of them no digit may be seen.
         seed: the same one scatters the same.
     """
     draw = torch.Generator().manual_seed(seed)
     cropped = [_crop(image) for image in digits.images]
-    images: list[Tensor] = []
-    boxes: list[Tensor] = []
-    while len(images) < count:
+    images, boxes = [], []
+    for _ in range(count):
         placed = _draw_boxes(draw)
-        seen = clip(placed, SEEN)
-        if (seen[:, 2:].prod(dim=1) > 0).any():
-            chosen = torch.randint(len(cropped), (N_DIGITS,), generator=draw)
-            images.append(_paint([cropped[index] for index in chosen], placed))
-            boxes.append(seen)
+        chosen = torch.randint(len(cropped), (N_DIGITS,), generator=draw)
+        images.append(_paint([cropped[index] for index in chosen], placed))
+        boxes.append(placed)
     return Fields(torch.stack(images), torch.stack(boxes))
 
 

@@ -1,27 +1,17 @@
-"""Boxes by hand: anchors, deltas, overlaps, suppression."""
+"""Boxes by hand: deltas, overlaps, suppression."""
 
 import pytest
 import torch
 
+from rl_coordconv.tasks.digits.anchors import make_anchors
 from rl_coordconv.tasks.digits.boxes import (
     apply_deltas,
     clip,
     deltas_between,
-    make_anchors,
+    lie_inside,
     pairwise_iou,
     suppress,
 )
-
-
-def test_nine_anchors_at_every_place():
-    anchors = make_anchors()
-    assert anchors.shape == (13 * 13 * 9, 4)
-    assert anchors[0].tolist() == [8, 8, 15, 15]
-    assert anchors[5].tolist() == [8, 8, 20, 25]
-    assert anchors[9].tolist() == [8, 12, 15, 15]  # the next place to the right
-    assert anchors[-1].tolist() == [56, 56, 25, 25]
-    # The features of the first place see pixels 0 to 16: their middle is where the anchors lie.
-    assert anchors[:, :2].mean().item() == 32
 
 
 def test_deltas_and_back():
@@ -43,9 +33,20 @@ def test_overlaps_by_hand():
     assert pairwise_iou(boxes, nothing).max() == 0
 
 
-def test_boxes_are_cut_at_the_edge():
-    boxes = torch.tensor([[0.0, 60.0, 10.0, 20.0], [-20.0, 5.0, 10.0, 4.0]])
-    assert clip(boxes, 64).tolist() == [[2.5, 57.0, 5.0, 14.0], [0.0, 5.0, 0.0, 4.0]]
+def test_boxes_are_cut_to_slivers_at_the_edge():
+    boxes = torch.tensor([[0.0, 60.0, 10.0, 20.0], [-20.0, 90.0, 10.0, 4.0], [30.0, 30, 4, 6]])
+    cut = clip(boxes, 64)
+    assert cut[0].tolist() == [2.5, 56.5, 5.0, 13.0]  # rows 0 to 5, columns 50 to 63
+    assert cut[1].tolist() == [0.5, 62.5, 1.0, 1.0]  # nothing of it is seen: a pixel in the corner
+    assert torch.equal(cut[2], boxes[2])
+
+
+def test_what_lies_inside():
+    boxes = torch.tensor(
+        [[5.0, 5, 10, 10], [4.9, 5, 10, 10], [58.0, 58, 10, 10], [58.1, 58, 10, 10]]
+    )
+    assert lie_inside(boxes, 64).tolist() == [True, False, True, False]
+    assert lie_inside(boxes.view(2, 2, 4), 64).shape == (2, 2)
 
 
 def test_the_better_of_two_boxes_on_one_place_is_kept():
@@ -59,7 +60,7 @@ def test_the_better_of_two_boxes_on_one_place_is_kept():
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_suppression_at_its_limits(threshold):
-    boxes = make_anchors()[:9]
+    boxes = make_anchors("ordered", "valid")[:9]
     kept = suppress(boxes, torch.arange(9.0), threshold, 10)
     assert kept[0] == 8
     assert len(kept) == (1 if threshold == 0 else 9)

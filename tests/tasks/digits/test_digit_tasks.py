@@ -10,11 +10,12 @@ from rl_coordconv._util.errors import MissingExtraError
 from rl_coordconv.layers import CoordConv2d
 from rl_coordconv.tasks.catalogue import find_task
 from rl_coordconv.tasks.digits import classification, data, detection
-from rl_coordconv.tasks.digits.boxes import make_anchors
+from rl_coordconv.tasks.digits.anchors import make_anchors
+from rl_coordconv.tasks.digits.boxes import clip
 from rl_coordconv.tasks.digits.data import Digits, load_digits
+from rl_coordconv.tasks.digits.detection_loss import detection_loss
 from rl_coordconv.tasks.digits.detector import Detector
 from rl_coordconv.tasks.digits.layers import draw_digit_weights_, layer_of
-from rl_coordconv.tasks.digits.sampling import detection_loss, sample_proposals
 from rl_coordconv.tasks.digits.scattered import scatter
 from rl_coordconv.tasks.networks import count_parameters
 from rl_coordconv.tasks.resolve import resolve_task
@@ -59,28 +60,30 @@ def test_scattered_digits_are_where_their_boxes_say():
     assert (fields.images.min(), fields.images.max()) == (0, 1)
     for image, boxes in zip(fields.images, fields.boxes, strict=True):
         white = torch.zeros(64, 64, dtype=torch.bool)
-        for y, x, height, width in boxes[boxes[:, 2:].prod(dim=1) > 0].tolist():
-            top, bottom = round(y - height / 2), round(y + height / 2)
-            left, right = round(x - width / 2), round(x + width / 2)
+        for y, x, height, width in boxes.tolist():
+            top, bottom = (max(0, round(edge)) for edge in (y - height / 2, y + height / 2))
+            left, right = (max(0, round(edge)) for edge in (x - width / 2, x + width / 2))
             white[top:bottom, left:right] = True
         wrong = (image[0] > 0.5) != white
         assert wrong.sum() <= 0.2 * white.sum()  # the edges, of less than a pixel
 
 
-def test_scattering_is_seeded_and_leaves_no_field_empty():
-    one, same, other = (scatter(blocks(), 30, seed) for seed in (0, 0, 1))
+def test_scattering_is_seeded_and_keeps_boxes_that_cannot_be_seen():
+    one, same, other = (scatter(blocks(), 200, seed) for seed in (0, 0, 1))
     assert torch.equal(one.images, same.images)
     assert not torch.equal(one.boxes, other.boxes)
-    assert (one.images.flatten(1).amax(dim=1) > 0).all()
-    sides = one.boxes[..., 2:]
-    assert sides.max() <= 25
-    assert one.boxes[..., :2].min() >= 0
-    assert one.boxes[..., :2].max() <= 64
+    sides, centers = one.boxes[..., 2:], one.boxes[..., :2]
+    assert 15 <= sides.min() <= sides.max() <= 25
+    low, high = centers - sides / 2, centers + sides / 2
+    assert -28 <= low.min() < -24  # a field of 120 around the image's 64
+    assert 88 < high.max() <= 92
+    is_outside = ((high < 0) | (low > 64)).any(dim=-1)
+    assert 0.2 < is_outside.float().mean() < 0.6
 
 
 @pytest.mark.parametrize("model", ["conv", "coordconv", "placebo"])
 def test_the_detectors_of_the_released_code(model):
-    detector = Detector(model)
+    detector = Detector(model, anchors="released")
     plain = (
         (25 + 1) * 32 + (32 * 25 + 1) * 64 + (64 * 9 + 1) * 32  # body
         + (32 * 9 + 1) * 32 + (32 + 1) * 36 + (32 + 1) * 18  # mover and scorer
@@ -91,7 +94,10 @@ def test_the_detectors_of_the_released_code(model):
     assert deltas.shape == (2, 1521, 4)
     assert scores.shape == (2, 1521, 2)
     assert deltas.abs().max() == 0  # every anchor begins where it is
-    assert torch.equal(detector.boxes(deltas)[0], make_anchors())
+    assert torch.equal(detector.boxes(deltas)[0], make_anchors("released", "valid"))
+    padded = Detector(model, padding="same")
+    assert count_parameters(padded) == count_parameters(detector)
+    assert padded(torch.rand(1, 1, 64, 64))[0].shape == (1, 2304, 4)
 
 
 def test_a_detectors_numbers_belong_to_their_places():
@@ -106,26 +112,13 @@ def test_a_detectors_numbers_belong_to_their_places():
     assert torch.equal(deltas[0, :9], deltas[0, 9:18])
 
 
-def test_positives_and_negatives_are_drawn_as_the_released_code_does():
-    overlap = torch.full((40, 2), 0.3)
-    overlap[:3, 1] = 0.9
-    overlap[10:30] = 0.05
-    sampled = sample_proposals(overlap, torch.Generator().manual_seed(0))
-    assert sorted(sampled.positives.tolist()) == [0, 1, 2]
-    assert sampled.boxes.tolist() == [1, 1, 1]
-    assert len(sampled.negatives) == 9
-    assert set(sampled.negatives.tolist()) <= set(range(10, 30))
-    overlap[:] = 0.9
-    assert len(sample_proposals(overlap, torch.Generator()).positives) == 6
-
-
 def test_a_few_steps_make_the_loss_smaller():
     torch.manual_seed(0)
     detector, fields = Detector("coordconv", width=8), scatter(blocks(), 8, seed=0)
     optimizer, draw = torch.optim.Adam(detector.parameters(), lr=0.01), torch.Generator()
     losses = []
     for _ in range(12):
-        loss = detection_loss(detector, fields, draw)
+        loss = detection_loss(detector, fields, draw, clips=True, positives="overlap")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -134,21 +127,21 @@ def test_a_few_steps_make_the_loss_smaller():
 
 
 def test_perfect_proposals_score_one():
-    fields = scatter(blocks(), 4, seed=0)
-    boxes = fields.boxes[0][fields.boxes[0][:, 2:].prod(dim=1) > 0]
-    assert detection.proposal_iou(boxes, fields.boxes[0]) == pytest.approx(1.0)
+    boxes = clip(scatter(blocks(), 4, seed=0).boxes[0], 64)
+    assert detection.proposal_iou(boxes, boxes) == pytest.approx(1.0)
     with_a_stray = torch.cat((boxes, torch.tensor([[200.0, 200.0, 5.0, 5.0]])))
-    share = len(boxes) / (len(boxes) + 1)
-    assert detection.proposal_iou(with_a_stray, fields.boxes[0]) == pytest.approx(share)
+    assert detection.proposal_iou(with_a_stray, boxes) == pytest.approx(5 / 6)
 
 
-def test_proposals_are_the_best_ten_inside_the_canvas():
+@pytest.mark.parametrize("clips", [True, False])
+def test_proposals_are_the_best_ten(clips):
     torch.manual_seed(0)
-    found = detection.proposals(Detector("conv", width=8), torch.rand(2, 1, 64, 64))
+    detector = Detector("conv", width=8, padding="same")
+    found = detection.proposals(detector, torch.rand(2, 1, 64, 64), clips=clips)
     for boxes in found:
         assert 1 <= len(boxes) <= 10
-        assert (boxes[:, :2] - boxes[:, 2:] / 2).min() >= 0
-        assert (boxes[:, :2] + boxes[:, 2:] / 2).max() <= 64
+        inside = (boxes[:, :2] - boxes[:, 2:] / 2 >= 0) & (boxes[:, :2] + boxes[:, 2:] / 2 <= 63)
+        assert bool(inside.all()) or not clips
 
 
 @pytest.fixture
