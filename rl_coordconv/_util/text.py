@@ -1,8 +1,9 @@
-"""Text from files, made fit to be shown: in a terminal, in a report, in a spreadsheet."""
+"""Text made fit to be shown: in a terminal, in a report, in a spreadsheet; and durations."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 
@@ -70,3 +71,11 @@ def as_cell(text: str) -> str:
     if _NUMBER.fullmatch(text):
         return text
     return f"'{shown}" if _FORMULA.match(text) else shown
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as ``1:02:03``, or ``2:03`` below an hour."""
+    whole = max(0, math.ceil(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"

@@ -232,9 +232,9 @@ def _show_plan(
 def _show_estimate(
     left: list[RunConfig], directory: Any, launcher: Launcher, console: Console
 ) -> None:
+    from rl_coordconv._util.text import format_seconds
     from rl_coordconv.sweeps.estimate import estimate
     from rl_coordconv.sweeps.precision import find_decision
-    from rl_coordconv.training.progress import format_seconds
 
     decision = find_decision(left, directory, launcher)
     if decision is not None:

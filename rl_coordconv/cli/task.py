@@ -128,12 +128,18 @@ def _train_one(arguments: TaskArguments, name: str, console: Console) -> None:
         )
         for seed in range(arguments.seed, arguments.seed + arguments.seeds)
     ]
-    for config in configs:
-        _carry_out(task, config, arguments, console)
+    results = [_carry_out(task, config, arguments, console) for config in configs]
+    if len(results) > 1:
+        from rl_coordconv.tasks.summary import seeds_line
+
+        console.print(seeds_line(task, configs[0], results))
 
 
-def _carry_out(task: Task, config: Any, arguments: TaskArguments, console: Console) -> None:
+def _carry_out(
+    task: Task, config: Any, arguments: TaskArguments, console: Console
+) -> dict[str, Any]:
     from rl_coordconv.tasks.run import run_task
+    from rl_coordconv.tasks.summary import summary_lines
 
     directory, results = run_task(
         task,
@@ -143,11 +149,8 @@ def _carry_out(task: Task, config: Any, arguments: TaskArguments, console: Conso
         device=arguments.device,
         argv=[Path(sys.executable).name, *sys.argv],
     )
-    shown = {name: f"{value:.4g}" if isinstance(value, float) else value
-             for name, value in results.items()}  # fmt: skip
-    line = ", ".join(f"{name} {value}" for name, value in shown.items())
-    console.print(f"{config.name}: {line}")
-    console.print(f"  {directory.path}")
+    console.print("\n".join(summary_lines(task, config, directory, results)))
+    return results
 
 
 def _train_all(arguments: TaskArguments, console: Console) -> None:

@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rl_coordconv._util.text import visible
+from rl_coordconv._util.text import format_seconds, visible
 from rl_coordconv.runs import RunState
 from rl_coordconv.runs.metrics import newest_metric
 from rl_coordconv.sweeps.supervisor import Entry
-from rl_coordconv.training.progress import SpeedMeter, format_seconds
+from rl_coordconv.training.progress import SpeedMeter
 
 PLAIN_INTERVAL_SECONDS = 60.0
 _SHOWN_SECONDS = 1.0

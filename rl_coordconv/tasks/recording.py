@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from rl_coordconv._util.errors import InputError
@@ -20,6 +19,7 @@ from rl_coordconv._util.files import write_json
 from rl_coordconv._util.reading import read_json
 from rl_coordconv.machine.provenance import describe_environment
 from rl_coordconv.tasks.config import TaskConfig
+from rl_coordconv.tasks.progress import TaskProgress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,8 +67,8 @@ class Recorder:
 
     Args:
         directory: where they go; what an earlier attempt left there is replaced.
-        console: where the progress is shown: a bar in a terminal, nothing elsewhere.
-        title: in front of the bar.
+        console: where the progress is shown.
+        title: in front of the progress.
         device: where the training runs.
         argv: the command, for ``command.txt``.
     """
@@ -88,15 +88,7 @@ class Recorder:
             directory.command_file.write_text(shlex.join(argv) + "\n", encoding="utf8")
         self._metrics = directory.metrics_file.open("w", encoding="utf8")
         self._tensorboard = SummaryWriter(log_dir=str(directory.path))
-        columns = (
-            TextColumn("{task.description}", style="bold", markup=False),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[line]}"),
-        )
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._bar = self._progress.add_task(title, total=1.0, line="")
+        self._progress = TaskProgress(console, title)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -132,7 +124,7 @@ class Recorder:
             done: the part that is done, from 0 to 1.
             line: what is reached so far, for a person.
         """
-        self._progress.update(self._bar, completed=done, line=line)
+        self._progress.update(done, line)
 
     def figure_path(self, name: str) -> Path:
         """Return where a figure goes, for example ``figure_path("predictions.png")``."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from typing import Protocol as Interface
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+from rl_coordconv._util.text import format_seconds
 
 WINDOW_SECONDS = 60.0
 """The speed shown is that of the last minute: an update makes the momentary one jump."""
@@ -108,11 +109,3 @@ def describe_progress(steps: int, total: int, speed: float, mean_return: float |
     shown = "return -" if mean_return is None else f"return {mean_return:.1f}"
     left = format_seconds((total - steps) / speed) if speed > 0 else "?"
     return f"{steps:,}/{total:,} steps  {speed:,.0f} steps/s  {shown}  {left} left"
-
-
-def format_seconds(seconds: float) -> str:
-    """Write a duration as ``1:02:03``, or ``2:03`` below an hour."""
-    whole = max(0, math.ceil(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, second = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"

@@ -7,13 +7,13 @@ from pathlib import Path
 from statistics import fmean
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.text import format_seconds
 from rl_coordconv.envs import reference_scores
 from rl_coordconv.runs import Evaluation, RunConfig, RunDirectory, RunState, Status
 from rl_coordconv.runs.checkpoints import has_checkpoint
 from rl_coordconv.runs.episodes import read_episodes
 from rl_coordconv.runs.record import check_record
 from rl_coordconv.training.evaluate import Ablation
-from rl_coordconv.training.progress import format_seconds
 from rl_coordconv.training.sketch import sketch_curve
 from rl_coordconv.training.trust import names_outside_code
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl_coordconv.cli import main
+from rl_coordconv.tasks import progress
 from rl_coordconv.tasks.catalogue import find_task, task_names
 from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.run import run_task
@@ -145,7 +146,10 @@ def test_the_command_trains_and_tells(tmp_path, capsys):
     assert len(list(tmp_path.iterdir())) == 2
     for seed in (0, 1):
         assert f"regression-conv-pooled-uniform-seed{seed}-" in out
-    assert "test_distance" in out
+    assert "test distance (pixels)  " in out
+    assert "conv-pooled, 2 seeds: test distance (pixels) " in out
+    assert "(the paper: poor)" in out
+    assert out.count("results.json") == 2
 
 
 def test_the_command_lists_every_task(capsys):
@@ -170,3 +174,26 @@ def test_the_command_refuses_in_one_line(flags, message, capsys, tmp_path):
     assert main(["task", *flags, "--output", str(tmp_path)]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+class Clock:
+    """A time that the test moves."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_without_a_terminal_a_line_now_and_then_tells_how_far_it_is(monkeypatch, capsys):
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    shown = progress.TaskProgress(Console(width=200), "a-run")
+    shown.start()
+    for clock.now, done in ((10, 0.1), (40, 0.25), (50, 0.4), (71, 0.5)):
+        shown.update(done, f"test IOU {done:.3f}")
+    shown.stop()
+    assert capsys.readouterr().out.splitlines() == [
+        "a-run: 25%, test IOU 0.250, 2:00 left",
+        "a-run: 50%, test IOU 0.500, 1:11 left",
+    ]
