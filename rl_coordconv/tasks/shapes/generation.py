@@ -27,18 +27,20 @@ from rl_coordconv.tasks.shapes.networks import (
     Discriminator,
     draw_noise,
 )
-from rl_coordconv.tasks.shapes.positions import find_objects, spread
+from rl_coordconv.tasks.shapes.positions import dimension, find_objects, occupied, spread
 from rl_coordconv.tasks.task import Metric, Task
 
 _TEST_SEED = 2**31
-_BETAS = (0.5, 0.999)
-"""Of Adam, as Radford et al. 2016 train such networks."""
+_COMPARED = ("spread", "occupied", "dimension")
 
 
 class GenerationRecipe(Recipe):
     """How generator and discriminator are trained; ``learning_rate`` is the generator's."""
 
     discriminator_learning_rate: Annotated[float, Field(gt=0, le=LARGEST)]
+    beta1: Annotated[float, Field(ge=0, lt=1)]
+    beta2: Annotated[float, Field(ge=0, lt=1)]
+    """Both of Adam: 0.5 and 0.999 in Radford et al. 2016, 0.9 and 0.99 in the released code."""
     train_images: Annotated[int, Field(ge=1, le=100_000_000)] = 50_000
     """Images of an epoch; each is a new one."""
     side: Literal[16, 32, 64] = 64
@@ -65,13 +67,20 @@ _RECIPES = {
         batch_size=16,
         learning_rate=5e-4,
         discriminator_learning_rate=1e-4,
+        beta1=0.5,
+        beta2=0.999,
         train_images=6400,
         side=32,
         width=128,
     ),
-    # The released README's: a GPU's work.
+    # The released code's: a GPU's work.
     "paper": GenerationRecipe(
-        epochs=50, batch_size=16, learning_rate=5e-4, discriminator_learning_rate=1e-4
+        epochs=50,
+        batch_size=16,
+        learning_rate=5e-4,
+        discriminator_learning_rate=1e-4,
+        beta1=0.9,
+        beta2=0.99,
     ),
 }
 
@@ -107,11 +116,12 @@ class Gan:
     ) -> None:
         self.generator, self.discriminator = generator.to(device), discriminator.to(device)
         self._device = device
+        betas = (recipe.beta1, recipe.beta2)
         self._generator_optimizer = torch.optim.Adam(
-            generator.parameters(), lr=recipe.learning_rate, betas=_BETAS
+            generator.parameters(), lr=recipe.learning_rate, betas=betas
         )
         self._discriminator_optimizer = torch.optim.Adam(
-            discriminator.parameters(), lr=recipe.discriminator_learning_rate, betas=_BETAS
+            discriminator.parameters(), lr=recipe.discriminator_learning_rate, betas=betas
         )
 
     def step(self, real: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -141,14 +151,21 @@ class Gan:
 def measure(images: Tensor, scene: Scene) -> dict[str, float]:
     """Return how many images show both objects, and how their places fill the plane.
 
+    ``spread`` and ``occupied`` are means of both objects, see `spread`, `occupied` and `dimension`.
+
     Args:
         images: (N, 3, side, side) from -1 to 1.
         scene: what they are of.
     """
     centers = find_objects(images, scene)
     both = ~centers.isnan().flatten(1).any(dim=1)
-    red, blue = (spread(centers[:, index], scene) for index in (0, 1))
-    return {"found": both.float().mean().item(), "spread": (red + blue) / 2}
+    each = (centers[:, 0], centers[:, 1])
+    return {
+        "found": both.float().mean().item(),
+        "spread": sum(spread(one, scene) for one in each) / 2,
+        "occupied": sum(occupied(one, scene) for one in each) / 2,
+        "dimension": dimension(centers, scene),
+    }
 
 
 def _train(config: TaskConfig, recorder: Recorder) -> Results:
@@ -173,7 +190,8 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
         }
         recorder.log(steps, losses_by_tag | tags)
         recorder.show(
-            epoch / recipe.epochs, "spread {spread:.1f}, found {found:.0%}".format(**measured)
+            epoch / recipe.epochs,
+            "spread {spread:.1f}, dimension {dimension:.1f}, found {found:.0%}".format(**measured),
         )
     seconds = time.perf_counter() - began
     test = torch.Generator().manual_seed(_TEST_SEED)
@@ -183,9 +201,8 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     save_file({name: value.cpu() for name, value in state.items()}, recorder.directory.model_file)
     measured, reference = measure(images, scene), measure(real, scene)
     return {
-        "test_found": measured["found"],
-        "test_spread": measured["spread"],
-        "spread_of_real_images": reference["spread"],
+        **{f"test_{name}": value for name, value in measured.items()},
+        **{f"{name}_of_real_images": reference[name] for name in _COMPARED},
         "relative_spread": measured["spread"] / reference["spread"],
         "parameters": count_parameters(gan.generator),
         "epochs": recipe.epochs,
@@ -208,6 +225,8 @@ TASK = Task(
             "spread of places, of real images'",
             {("conv", "all"): "collapses to a ring", ("coordconv", "all"): "covers more"},
         ),
+        Metric("test_dimension", "dimension of both places (real: 3.5 to 4, a ring: 1)"),
+        Metric("test_found", "share of images with both objects"),
     ),
     train=_train,
 )

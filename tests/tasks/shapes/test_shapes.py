@@ -19,7 +19,7 @@ from rl_coordconv.tasks.shapes.networks import (
     Discriminator,
     draw_noise,
 )
-from rl_coordconv.tasks.shapes.positions import find_objects, spread
+from rl_coordconv.tasks.shapes.positions import dimension, find_objects, occupied, spread
 from rl_coordconv.tasks.table import table_rows
 
 
@@ -71,7 +71,8 @@ def test_what_is_no_object_has_no_place():
     assert nothing.isnan().all()
     all_red = torch.tensor([1.0, -1, -1]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
     assert find_objects(all_red, scene).isnan().all()
-    assert measure(all_red, scene) == {"found": 0.0, "spread": 0.0}
+    nowhere = {"found": 0.0, "spread": 0.0, "occupied": 0.0, "dimension": 0.0}
+    assert measure(all_red, scene) == nowhere
 
 
 def test_the_spread_of_a_plane_a_line_and_a_point():
@@ -85,6 +86,36 @@ def test_the_spread_of_a_plane_a_line_and_a_point():
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert spread(uneven, scene) == pytest.approx(math.exp(entropy))
     assert spread(torch.full((5, 2), torch.nan), scene) == 0
+    assert occupied(plane, scene) == 1
+    assert occupied(torch.cat((uneven, torch.full((5, 2), torch.nan))), scene) == pytest.approx(
+        0.02
+    )
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_the_dimension_tells_a_ring_from_places_that_go_anywhere(side):
+    scene = Scene(side)
+    anywhere = scene.draw_centers(1000, draw()).float()
+    assert 3.3 < dimension(anywhere, scene) < 4.2
+    angle = torch.rand(1000, generator=draw()) * 2 * math.pi
+    ring = side / 2 + 0.3 * side * torch.stack((angle.cos(), angle.sin()), dim=1)
+    opposite = torch.stack((ring, side - ring), dim=1)
+    assert dimension(opposite, scene) == pytest.approx(1, abs=0.1)
+    one_moves = torch.stack((anywhere[:, 0], anywhere[:1, 1].expand(1000, -1)), dim=1)
+    assert dimension(one_moves, scene) == pytest.approx(1.8, abs=0.25)
+    assert dimension(anywhere[:1].expand(1000, -1, -1), scene) == 0
+    assert dimension(anywhere[:99], scene) == 0
+    hidden = anywhere.clone()
+    hidden[50:, 1] = torch.nan
+    assert dimension(hidden, scene) == 0
+
+
+def test_the_released_recipe_has_the_released_optimiser():
+    found = find_task("generation").recipes("conv", "all")
+    assert (found["paper"].beta1, found["paper"].beta2, found["paper"].side) == (0.9, 0.99, 64)
+    gan = Gan(*make_networks("conv", found["default"]), found["default"], torch.device("cpu"))
+    for optimizer in (gan._generator_optimizer, gan._discriminator_optimizer):
+        assert optimizer.param_groups[0]["betas"] == (0.5, 0.999)
 
 
 def test_the_released_codes_generators():
