@@ -11,7 +11,7 @@ import tyro
 
 from rl_coordconv._util.console import PlainConsole
 from rl_coordconv.cli.arguments import parse
-from rl_coordconv.cli.outputs import check_extra, check_folder
+from rl_coordconv.cli.outputs import check_folder, check_reports
 
 if TYPE_CHECKING:
     from rl_coordconv.reports.outcomes import Comparison
@@ -83,8 +83,7 @@ def run(argv: list[str]) -> int:
         raise InputError("no directory was given: name a sweep, or runs to --import")
     output = arguments.output or arguments.dirs[0]
     check_folder("--output", output)
-    for package in ("matplotlib", "jinja2"):
-        check_extra(package, "report", "writing a report")
+    check_reports()
     must_exist = arguments.baseline is not None
     comparison = gather(arguments.dirs, imports, options, baseline_must_exist=must_exist)
     files = write_report(

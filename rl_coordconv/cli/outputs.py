@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from rl_coordconv._util.errors import InputError, closest, missing_extra
+from rl_coordconv._util.errors import InputError, MissingExtraError, closest, missing_extra
 
 
 def check_file(flag: str, path: Path, endings: Iterable[str] = ()) -> None:
@@ -58,6 +58,28 @@ def check_extra(package: str, extra: str, purpose: str) -> None:
     """
     if importlib.util.find_spec(package) is None:
         raise missing_extra(package.replace("_", "-"), extra, purpose)
+
+
+def missing_for_reports() -> MissingExtraError | None:
+    """Return the error that `compare` would end with for want of a package; None if it would not.
+
+    The sweep that comes before it takes hours: it tells at its beginning.
+    """
+    try:
+        check_reports()
+    except MissingExtraError as error:
+        return error
+    return None
+
+
+def check_reports() -> None:
+    """Refuse to write a report without the packages that it takes.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    for package in ("matplotlib", "jinja2"):
+        check_extra(package, "report", "writing a report")
 
 
 def _try_writing(flag: str, folder: Path) -> None:

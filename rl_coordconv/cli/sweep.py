@@ -15,7 +15,7 @@ from rl_coordconv._util.errors import InputError
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.environments import import_named, read_presentation
 from rl_coordconv.cli.options import parse_grid
-from rl_coordconv.cli.outputs import check_folder
+from rl_coordconv.cli.outputs import check_folder, missing_for_reports
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,6 +142,8 @@ def run(argv: list[str]) -> int:
         _show_plan(config, directory, arguments, console)
         return 0
     check_folder("--output", arguments.output)
+    if missing := missing_for_reports():
+        console.print(f"note, for when the sweep is done: {missing}")
     launcher = _launcher(arguments, config, len(config.runs()))
     code = sweep(
         config, directory, launcher, console, retries=arguments.retries,

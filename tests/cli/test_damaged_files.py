@@ -16,7 +16,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.presets import preset_path
-from rl_coordconv.cli import main
+from rl_coordconv.cli import main, outputs
 from rl_coordconv.reports.results import load_run
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.precision import Decision
@@ -223,6 +223,19 @@ def try_sweep_cell(spoils, whole, place, capsys, file, command, outcome):
             assert content_of(place / f"{file}.damaged") == spoiled, said
         else:
             assert snapshot(place) == before, said
+
+
+def test_a_sweep_says_at_its_beginning_what_the_report_will_need(sweep, capsys, monkeypatch):
+    shutil.copytree(*sweep)
+    assert main(SWEEP) == 0
+    assert "rl-coordconv[report]" not in capsys.readouterr().out
+    found = outputs.importlib.util.find_spec
+    monkeypatch.setattr(outputs.importlib.util, "find_spec",
+                        lambda name, *_: None if name == "jinja2" else found(name))  # fmt: skip
+    assert main(SWEEP) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("note, for when the sweep is done: writing a report needs jinja2")
+    assert "pip install 'rl-coordconv[report]'" in first
 
 
 @pytest.mark.parametrize("file", INITIAL_FILES)

@@ -334,13 +334,12 @@ class Cluster:
         part.rename(self.place / name)
 
 
-def disturb(cluster, seed, stop, pause=(0.5, 4.0)):
-    """Let things happen to a cluster's tasks until ``stop`` is set, and return how many did."""
-    chance, happened = random.Random(seed), []
+def disturb(cluster, seed, stop, happened, pause=(0.5, 4.0)):
+    """Let things happen to a cluster's tasks until ``stop`` is set, and add each to a list."""
+    chance = random.Random(seed)
     while not stop.wait(chance.uniform(*pause)):
         running = cluster.running()
         if running:
             kind = chance.choice(["ask_to_leave", "preempt", "lose_node"])
             getattr(cluster, kind)(chance.choice(running))
             happened.append(kind)
-    return happened

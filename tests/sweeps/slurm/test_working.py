@@ -177,7 +177,7 @@ def test_whatever_happens_each_run_is_trained_once(cluster, sweep, tmp_path, see
     steps, stop, happened = 3_200, threading.Event(), []
     assert sweep("--jobs", "3", "--runs-per-job", "1", seeds=4, steps=steps)[0] == 0
     disturber = threading.Thread(
-        target=lambda: happened.extend(disturb(cluster, seed, stop, pause=(2.0, 12.0)))
+        target=disturb, args=(cluster, seed, stop, happened), kwargs={"pause": (2.0, 12.0)}
     )
     disturber.start()
     try:
