@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_SEEDS = 1000
 """Trainings of one command, for each model."""
-_NOT_WITH_ALL = ("--model", "--split", "--recipe", "--set", "--seed")
+_NOT_WITH_ALL = ("--model", "--split", "--set", "--seed")
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class TaskArguments:
     seeds: int = 1
     """How many seeds, one after the other."""
     all: bool = False
-    """Train every model on both splits of the coordinate tasks (or of --task alone), and write
-    table.md, beside the paper's figures."""
+    """Train every model on both splits of the coordinate tasks, or of --task alone in all its
+    variants, and write table.md, beside the paper's figures."""
     baseline_seeds: int = 1
     """Seeds of the baselines with --all; they take most of the time."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -162,7 +162,9 @@ def _train_all(arguments: TaskArguments, console: Console) -> None:
     plan = [
         (find_task(name), config)
         for name in names
-        for config in table_configs(find_task(name), arguments.seeds, arguments.baseline_seeds)
+        for config in table_configs(
+            find_task(name), arguments.seeds, arguments.baseline_seeds, arguments.recipe
+        )
     ]
     for task, config in plan:
         _carry_out(task, config, arguments, console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rl_coordconv.tasks.recipe import NO_SPLIT, Recipe, Results
 
@@ -40,6 +40,8 @@ class Task:
         recipe_type: what its recipes are checked against.
         recipes: the recipes of a model for a split, by name; `DEFAULT` is among them.
         metrics: the results that tables show.
+        variants: the settings that its table compares, by their names: what each changes of the
+            recipe.
         train: trains one configuration, logs through the recorder, writes figures into its
             directory, and returns the results. Weights are drawn from torch's global generator,
             which is seeded before the call.
@@ -53,3 +55,4 @@ class Task:
     metrics: tuple[Metric, ...]
     train: Callable[[TaskConfig, Recorder], Results]
     splits: tuple[str, ...] = (NO_SPLIT,)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})

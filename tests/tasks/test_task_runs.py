@@ -9,9 +9,11 @@ import yaml
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from rl_coordconv._util.files import write_json
 from rl_coordconv.cli import main
 from rl_coordconv.tasks import progress
 from rl_coordconv.tasks.catalogue import find_task, task_names
+from rl_coordconv.tasks.recording import TaskDirectory
 from rl_coordconv.tasks.resolve import resolve_task
 from rl_coordconv.tasks.run import run_task
 from rl_coordconv.tasks.squares.canvas import Parts, split_positions
@@ -124,6 +126,26 @@ def test_the_table_needs_every_model_on_both_splits():
     assert len(configs) == 2 * (3 + 1 + 1)
     assert {config.split for config in configs} == {"uniform", "quadrant"}
     assert {config.recipe_name for config in configs} == {"default"}
+
+
+def test_variants_of_a_task_have_rows_of_their_own(tmp_path):
+    task = find_task("detection")
+    configs = table_configs(task, seeds=2, baseline_seeds=1, recipe="paper")
+    assert len(configs) == 2 * (2 + 1 + 1)
+    assert {config.recipe_name for config in configs} == {"paper"}
+    for number, config in enumerate(configs):
+        directory = TaskDirectory.create(config, tmp_path)
+        write_json(directory.results_file, {"test_iou": number, "parameters": 1, "seconds": 1.0})
+    rows = table_rows([(task, config) for config in configs], tmp_path)
+    assert [(row.variant, row.model, row.scores) for row in rows] == [
+        ("released anchors", "conv", (0,)),
+        ("released anchors", "coordconv", (1, 2)),
+        ("released anchors", "placebo", (3,)),
+        ("anchors in order", "conv", (4,)),
+        ("anchors in order", "coordconv", (5, 6)),
+        ("anchors in order", "placebo", (7,)),
+    ]
+    assert "| detection, anchors in order, test IOU | all | placebo |" in markdown_table(rows)
 
 
 def test_rows_are_read_from_what_was_trained(tmp_path):

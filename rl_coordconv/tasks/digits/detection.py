@@ -169,4 +169,8 @@ TASK = Task(
         Metric("test_iou", "test IOU", {("coordconv", "all"): "about 24 % better than conv"}),
     ),
     train=_train,
+    variants={
+        "released anchors": {"anchors": "released"},
+        "anchors in order": {"anchors": "ordered"},
+    },
 )
