@@ -117,7 +117,9 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     train = scatter(train_digits, recipe.train_fields, _TRAIN_SEED)
     test = scatter(test_digits, recipe.test_fields, _TEST_SEED)
     detector = Detector(config.model, recipe.width, recipe.coordinates,
-                        anchors=recipe.anchors, padding=recipe.padding).to(device)  # fmt: skip
+                        anchors=recipe.anchors, padding=recipe.padding)  # fmt: skip
+    # Channels last, a step takes three quarters of the time on a CPU.
+    detector = detector.to(memory_format=torch.channels_last).to(device)  # type: ignore
     optimizer = torch.optim.Adam(
         detector.parameters(), lr=recipe.learning_rate, betas=(0.9, BETA2), fused=True
     )
@@ -142,7 +144,7 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
     some = Fields(test.images[:6], test.boxes[:6])
     found = proposals(detector, some.images.to(device), clips=recipe.clip)
     recorder.figure("proposals.png", lambda figure: draw_detection(figure, some, found))
-    save_file({name: value.cpu() for name, value in detector.state_dict().items()},
+    save_file({name: value.cpu().contiguous() for name, value in detector.state_dict().items()},
               recorder.directory.model_file)  # fmt: skip
     few = slice(0, min(len(test), len(train)))
     train_part = Fields(train.images[few], train.boxes[few])
