@@ -6,6 +6,7 @@ released ``train_faster_rcnn.py``.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Annotated
@@ -34,6 +35,7 @@ from rl_coordconv.tasks.task import Metric, Task
 NMS_THRESHOLD, MOST_PROPOSALS = 0.8, 10
 _TRAIN_SEED, _TEST_SEED = 1, 2
 _TEST_BATCH = 50
+_SHOWN_STEPS = 50
 
 
 class DetectionRecipe(Recipe):
@@ -124,8 +126,9 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
         detector.parameters(), lr=recipe.learning_rate, betas=(0.9, BETA2), fused=True
     )
     draw = torch.Generator().manual_seed(config.seed)
-    steps, seconds, iou = 0, 0.0, 0.0
-    for epoch in range(1, recipe.epochs + 1):
+    steps, seconds, iou, line = 0, 0.0, 0.0, ""
+    total = recipe.epochs * math.ceil(len(train) / recipe.batch_size)
+    for _ in range(recipe.epochs):
         began, losses = time.perf_counter(), []
         for indices in torch.randperm(len(train), generator=draw).split(recipe.batch_size):
             batch = Fields(train.images[indices].to(device), train.boxes[indices].to(device))
@@ -137,10 +140,13 @@ def _train(config: TaskConfig, recorder: Recorder) -> Results:
             optimizer.step()
             losses.append(loss.detach())
             steps += 1
+            if steps % _SHOWN_STEPS == 0:
+                recorder.show(steps / total, line)
         seconds += time.perf_counter() - began
         iou = mean_iou(detector, test, device, clips=recipe.clip)
         recorder.log(steps, {"train/loss": torch.stack(losses).mean().item(), "test/iou": iou})
-        recorder.show(epoch / recipe.epochs, f"test IOU {iou:.3f}")
+        line = f"test IOU {iou:.3f}"
+        recorder.show(steps / total, line)
     some = Fields(test.images[:6], test.boxes[:6])
     found = proposals(detector, some.images.to(device), clips=recipe.clip)
     recorder.figure("proposals.png", lambda figure: draw_detection(figure, some, found))
