@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 import tyro
 
 from rl_coordconv._util.errors import InputError, closest, shown
+from rl_coordconv.cli.flags import prepare
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -41,7 +42,7 @@ def parse(kind: type[T], argv: Sequence[str], *, command: str) -> T:
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(kind, args=list(argv), prog=command)
+            return tyro.cli(prepare(kind), args=list(argv), prog=f"rl-coordconv {command}")
     except SystemExit as stop:
         if not stop.code:
             raise
