@@ -25,26 +25,28 @@ class CompareArguments:
     Works while the sweep is still running: unfinished runs are named and count in no verdict.
     """
 
-    dirs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Sweeps (with runs/), directories of run directories, or single runs."""
+    dirs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[DIR ...]")] = ()
+    """Sweeps (with runs/), directories of run directories, or single runs; with --import alone
+    there need not be any."""
     output: Path | None = None
     """Where the report goes; default: the first directory."""
     baseline: str | None = None
     """The arm that the others are compared with; default: cnn."""
     margin: float = 0.1
-    """Differences within this part of the baseline's gain over a random agent are similar."""
+    """Two arms count as similar where they differ by less than this fraction of the baseline's gain
+    over a random agent."""
     confidence: float = 0.95
-    """Of every interval."""
+    """Confidence level of every interval."""
     seed: int = 0
-    """Of the bootstrap."""
+    """Seed of the bootstrap that the intervals come from."""
     resamples: int = 2000
-    """Of the bootstrap."""
+    """Bootstrap resamples."""
     select_seeds: str | None = None
     """Seeds (0-1, or 0,2) that each arm's hyperparameters are chosen on, where a sweep tried
     several; the verdicts are then of the other seeds alone. Default: every setting for itself."""
     bounds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ENV=LOW:HIGH ...")] = ()
-    """Scores that count as 0 and 1 where several environments are summed up, for those whose random
-    and human scores nobody has published, for example my_package:MyEnv-v0=0:20."""
+    """Scores that count as 0 and 1 where several environments are aggregated, for those whose
+    random and human scores nobody has published, for example my_package:MyEnv-v0=0:20."""
     imports: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,

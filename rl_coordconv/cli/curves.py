@@ -19,7 +19,9 @@ FORMATS = (".png", ".svg", ".pdf")
 class CurvesArguments:
     """Draw the learning curves of runs, one panel a game, and print what each run reached."""
 
-    run_dirs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    run_dirs: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR ...")
+    ]
     """The runs' directories."""
     output: Path = Path("curves.png")
     """The figure's file: .png, .svg or .pdf. Needs rl-coordconv[report]."""

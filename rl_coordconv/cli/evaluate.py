@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class EvaluateArguments:
     """Let a trained agent play episodes; record one; or see what it is without its coordinates."""
 
-    run_dir: Annotated[Path, tyro.conf.Positional]
+    run_dir: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
     """The run's directory."""
     episodes: int = 30
     """Episodes to play; 0 plays none (with --video)."""

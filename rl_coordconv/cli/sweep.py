@@ -38,7 +38,7 @@ class SweepArguments:
     the defaults. `sweep status DIR` shows where the runs stand.
     """
 
-    file: Annotated[Path | None, tyro.conf.Positional] = None
+    file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE]")] = None
     """A YAML file with the fields below up to initialization, for example a sweep's sweep.yaml."""
     suite: str | None = None
     """atari-5, atari-10, atari-26, atari-57, coordconv-9, or a path to your own (YAML)."""
@@ -56,7 +56,7 @@ class SweepArguments:
     """Import, and so run, code of other packages that a file names. What you type yourself is
     imported anyway."""
     agents: tuple[str, ...] | None = None
-    """ppo, ppo-quick, ppo-short, a2c, or paths to your own presets; default: ppo."""
+    """a2c, ppo, ppo-aim, ppo-quick, ppo-short, or paths to your own presets; default: ppo."""
     extractors: tuple[str, ...] | None = None
     """Default: cnn coordconv placebo. Each is an arm, with options of its own where it has any:
     "coordconv(with_r=true)", "my_package.nets:MyCNN(depth=3)"."""
@@ -64,7 +64,7 @@ class SweepArguments:
     """Hyperparameters over each agent's preset, by its keys; every combination of the values is
     trained: learning_rate=lin_1e-4,lin_2.5e-4 n_steps=64,128."""
     seeds: int | None = None
-    """How many; default: 5."""
+    """How many seeds, from 0 on; default: 5."""
     total_timesteps: int | None = None
     """Agent steps of each run; default: the agent's own."""
     n_envs: int | None = None

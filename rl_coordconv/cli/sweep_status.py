@@ -19,7 +19,7 @@ _WIDE = 240
 class StatusArguments:
     """Show where the runs of a sweep stand: at any time, from any machine that sees its files."""
 
-    directory: Annotated[Path | None, tyro.conf.Positional] = None
+    directory: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = None
     """The sweep's directory, as it was given with --output."""
 
 

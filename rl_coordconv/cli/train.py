@@ -52,7 +52,8 @@ class TrainArguments:
     extractor_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"
-    """ppo or a2c, or a path to your own preset (YAML)."""
+    """ppo and a2c are the RL Zoo's; ppo-quick, ppo-short and ppo-aim shorter trainings; or a path
+    to your own preset (YAML)."""
     initialization: Literal["sb3", "paired"] = "sb3"
     """paired: for one seed all extractors begin with the same shared weights, as in a sweep."""
     from_run: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN_DIR")] = None

@@ -15,7 +15,19 @@ NO_WORDS = {
 }
 
 # What no integer may be.
-NO_INTEGERS = ("1.5", "nan", "inf", "1e-3", "1.2345e3", "x", "0x10", "True", "--", "9" * 5000, "[/b]")
+NO_INTEGERS = (
+    "1.5",
+    "nan",
+    "inf",
+    "1e-3",
+    "1.2345e3",
+    "x",
+    "0x10",
+    "True",
+    "--",
+    "9" * 5000,
+    "[/b]",
+)
 
 NUMBERS = [
     ("--total-timesteps", "0", "n_timesteps 0 is not at least 1"),
@@ -278,7 +290,7 @@ SWEEP_FLAGS = [
 
 # RUN stands for a finished run's directory, SWEEP for the folder that holds it.
 EVALUATE = [
-    ([], "Missing from rl-coordconv evaluate: PATH"),
+    ([], "Missing from rl-coordconv evaluate: RUN_DIR"),
     (["nowhere"], "is not a run directory"),
     (["file"], "file is a file, not a run directory"),
     (["[/b]"], "[/b] is not a run directory"),

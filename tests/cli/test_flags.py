@@ -8,9 +8,11 @@ from typing import Literal
 import pytest
 
 from rl_coordconv._util.errors import InputError
+from rl_coordconv._util.presets import preset_names
 from rl_coordconv.cli import main
 from rl_coordconv.cli.arguments import parse
 from rl_coordconv.cli.flags import whole_number
+from rl_coordconv.extractors.registry import EXTRACTORS
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,12 @@ def test_no_commands_help_speaks_of_none(command, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"usage: rl-coordconv {command} ")
     assert not re.search(r"\bNone\b|\(default: \)", out)
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_help_names_every_preset_and_extractor(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    words = set(re.findall(r"[\w-]+", capsys.readouterr().out))
+    assert set(preset_names("agents")) <= words
+    assert command == "sweep" or set(EXTRACTORS) <= words
