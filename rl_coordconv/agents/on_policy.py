@@ -41,7 +41,7 @@ def make_graphs(device: torch.device) -> Graphs | None:
 class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
     """Mixed in before SB3's A2C or PPO: the same algorithm, computed faster.
 
-    Whatever the fast path cannot compute, `why_not_fast` tells, goes stable-baselines3's own way.
+    What the fast path cannot compute, `why_not_fast` tells, falls back to stable-baselines3's code.
     """
 
     normalize_advantage: bool
@@ -88,7 +88,7 @@ class FastOnPolicyAlgorithm(OnPolicyAlgorithm):
 
     @property
     def slow_reason(self) -> str | None:
-        """Why this model goes stable-baselines3's own way, in a few words; None if it does not."""
+        """Why this model falls back to SB3's code, in a few words; None if it does not."""
         reason = why_not_fast(self)
         if reason is None and type(self.rollout_buffer) is not DeviceRolloutBuffer:
             return "the rollout buffer is stable-baselines3's own"

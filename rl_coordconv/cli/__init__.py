@@ -1,4 +1,4 @@
-"""The command line ``rl-coordconv COMMAND ...``; the files in ``scripts/`` are doors to it."""
+"""The command line ``rl-coordconv COMMAND ...``; ``scripts/`` holds thin wrappers."""
 
 from rl_coordconv.cli.main import main
 

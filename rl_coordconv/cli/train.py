@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class TrainArguments:
     """Train one agent on one game, evaluate it on full episodes, and keep all in one directory.
 
-    Giving the same command again goes on from the last checkpoint, or, when the run is done, says
+    Giving the same command again resumes from the last checkpoint, or, when the run is done, says
     what it reached.
     """
 

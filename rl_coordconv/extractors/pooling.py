@@ -37,11 +37,11 @@ def pool_(network: nn.Sequential, linear: nn.Sequential, pooling: Pooling) -> nn
 
     Args:
         network: ends in `nn.Flatten`; it is changed in place, unless ``pooling`` is ``"flatten"``.
-        linear: a linear layer and its rectifier, for the flattened maps.
+        linear: a linear layer and its ReLU, for the flattened maps.
         pooling: ``"flatten"``, ``"mean"`` or ``"max"``.
 
     Returns:
-        The linear layer and its rectifier for what the network now returns.
+        The linear layer and its ReLU for what the network now returns.
     """
     if pooling == "flatten":
         return linear

@@ -138,11 +138,11 @@ class Painter:
         )  # fmt: skip
 
     def efficiency(self, suite: SuiteResult) -> Figure | None:
-        """Draw the interquartile mean over the part of the budget that is spent."""
+        """Draw the interquartile mean over the fraction of the budget that is spent."""
         return self._bands(
             suite, f"efficiency-{suite.agent}", f"Sample efficiency of {suite.agent}",
             [(row.arm, row.efficiency) for row in suite.rows],
-            "part of the budget", f"IQM, {suite.scale}",
+            "fraction of the budget", f"IQM, {suite.scale}",
         )  # fmt: skip
 
     def weights(self, game: GameResult) -> Figure | None:

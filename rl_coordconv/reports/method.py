@@ -19,7 +19,8 @@ def method(comparison: Comparison) -> list[str]:
         "Common budget: the fewest agent steps that a finished run of that game and agent has "
         "trained for. Steps are agent steps over all environments, not emulator frames.",
         "Runs that count: finished ones, each game, agent, arm and seed once. All others are "
-        "named in this report and count in nothing; in the figures they are thin dotted lines.",
+        "named in this report, drawn as thin dotted lines, and excluded from every number and "
+        "verdict.",
         f"Differences are paired: a run of one arm with the run of {base} that has the same seed.",
         f"The margin is {options.margin:g} times {base}'s mean gain over the random agent "
         "(without a reference score: times its mean without a sign, which says little where scores "
@@ -31,7 +32,7 @@ def method(comparison: Comparison) -> list[str]:
         "p is of no mean difference between the pairs; Holm's adjustment is over the games of one "
         "agent and pair of arms. Verdicts do not depend on p.",
         f"Intervals are {percent} intervals: of a game's mean from its runs' spread, of "
-        "probabilities and sums over games from a stratified bootstrap "
+        "probabilities and aggregates over games from a stratified bootstrap "
         f"({options.resamples:,} resamples, seed {options.seed}) that draws runs within each game.",
         "P(improvement): how probable it is that a run of the arm beats a run of the other one "
         "(ties count half). A bootstrap of a handful of runs is too narrow, so no verdict rests "

@@ -52,7 +52,7 @@ class SuiteRow:
         aggregates: of the human-normalised scores, by their names in `statistics.AGGREGATES`.
         differences: beside the other arms.
         profile: (thresholds,) part of the runs above each human-normalised score.
-        efficiency: interquartile mean of the curves over the part of the budget.
+        efficiency: interquartile mean of the curves over the fraction of the budget.
     """
 
     arm: str

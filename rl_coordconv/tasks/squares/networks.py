@@ -107,7 +107,7 @@ def _doubling(before: int, after: int, kernel_size: int) -> nn.ConvTranspose2d:
 class CoordConvRegressor(nn.Sequential):
     """Read the white pixel's (x, y): linear convolutions, then a maximum. 906 parameters.
 
-    There is no rectifier anywhere; the maximum over the canvas is what is not linear.
+    There is no ReLU anywhere; the maximum over the canvas is what is not linear.
 
     Shape:
         (N, 1, 64, 64) -> (N, 2).

@@ -66,7 +66,7 @@ def make_network(model: str, recipe: SquaresRecipe) -> nn.Module:
 def arrange_beginning_(network: CoordConvRegressor, train: Samples, recipe: SquaresRecipe) -> None:
     """Begin where the maximum over the canvas is at the white pixel, whatever is drawn.
 
-    A network without rectifiers that ends in a maximum learns only through the one pixel of the
+    A network without ReLUs that ends in a maximum learns only through the one pixel of the
     canvas where the maximum is. As drawn, the coordinates are as large as the image, and that
     pixel is a corner for every sample: the network sees no white pixel, and its best answer is the
     mean position. With a larger white pixel and smaller coordinates the maximum is at the white
