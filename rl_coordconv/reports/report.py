@@ -155,9 +155,8 @@ def _choices(comparison: Comparison) -> Section | None:
 def _suite(suite: SuiteResult, painter: Painter) -> Section:
     text = [f"Games: {', '.join(suite.games)}."] if suite.games else []
     if not suite.games:
-        text.append(
-            "No game has a finished run of every arm yet, so there are no aggregates over games."
-        )
+        why = "for these reasons" if suite.left_out else "as no run is finished"
+        text.append(f"There are no aggregates over games yet, {why}.")
     if suite.left_out:
         text.append(f"Left out here: {', '.join(suite.left_out)}.")
     figures = (painter.profiles(suite), painter.efficiency(suite)) if suite.rows else ()

@@ -11,6 +11,7 @@ from rl_coordconv.envs import load_suite, reference_scores
 from rl_coordconv.reports.comparison import compare
 from rl_coordconv.reports.gather import gather
 from rl_coordconv.reports.outcomes import Comparison, Options
+from rl_coordconv.reports.render import write_report
 from rl_coordconv.reports.results import load_runs
 from rl_coordconv.reports.suite import costs, suites
 from rl_coordconv.runs import RunState
@@ -304,6 +305,11 @@ def test_a_game_without_reference_scores_is_compared_all_the_same(tmp_path, writ
     assert against(comparison, "coordconv").verdict is Verdict.SIMILAR
     assert "No reference scores are known for Adventure" in comparison.warnings[0]
     assert suites(comparison)[0].left_out == ("Adventure (no reference scores)",)
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    text = write_report(comparison, tmp_path / "report", source="", made="").markdown.read_text()
+    assert "There are no aggregates over games yet, for these reasons." in text
+    assert "Left out here: Adventure (no reference scores)." in text
 
 
 def test_hyperparameters_that_were_set_tell_agents_apart(tmp_path, write_run):
