@@ -20,10 +20,10 @@ from rl_coordconv._util.errors import InputError
 from rl_coordconv.benchmarks.checks import check_between, check_rounds
 from rl_coordconv.benchmarks.timing import alternate, describe_machine, open_console
 from rl_coordconv.machine.hardware import available_cores
+from rl_coordconv.runs.limits import MAX_RUNS
 from rl_coordconv.sweeps.directory import SweepDirectory
 from rl_coordconv.sweeps.plan import SweepConfig
 
-MAX_RUNS = 10_000
 _ARMS = ("cnn", "coordconv", "placebo")
 _STEPS = 1024
 _SIZES = (1 / 4, 1 / 2, 1)

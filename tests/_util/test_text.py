@@ -2,7 +2,7 @@
 
 import pytest
 
-from rl_coordconv._util.text import as_cell, as_name, as_reason, shortened, visible
+from rl_coordconv._util.text import as_cell, as_name, as_reason, format_seconds, shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,11 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_text(text):
 @pytest.mark.parametrize("text", ["-1.5", "+3", "1e-5", "-2e10", ".5", "", "a=b", "cnn", "1-2"])
 def test_numbers_and_words_stay_as_they_are(text):
     assert as_cell(text) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (59.2, "1:00"), (61, "1:01"), (3600, "1:00:00"), (-5, "0:00")],
+)
+def test_durations(seconds, text):
+    assert format_seconds(seconds) == text

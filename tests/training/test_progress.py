@@ -2,23 +2,13 @@
 
 import io
 
-import pytest
 from rich.console import Console
 
 from rl_coordconv.training.progress import (
     SpeedMeter,
     describe_progress,
-    format_seconds,
     open_progress,
 )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0:00"), (59.2, "1:00"), (61, "1:01"), (3600, "1:00:00"), (-5, "0:00")],
-)
-def test_durations(seconds, text):
-    assert format_seconds(seconds) == text
 
 
 def test_a_line_says_steps_speed_return_and_time_left():
