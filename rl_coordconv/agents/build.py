@@ -35,7 +35,7 @@ def build_agent(
         preset: the algorithm and its hyperparameters.
         env: image environments, as many as the preset asks for.
         extractor: one of the extractors' names.
-        extractor_kwargs: options of that extractor.
+        extractor_kwargs: options of that extractor, over the preset's.
         seed: seeds Python's, NumPy's and torch's generators and the environments.
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: the precision of the extractor.
@@ -50,7 +50,8 @@ def build_agent(
         UnknownNameError: an unknown extractor.
         InputError: an option that the extractor does not have.
     """
-    policy, policy_kwargs = _policy(env.observation_space, extractor, extractor_kwargs or {})
+    options = preset.extractor_options(extractor, extractor_kwargs or {})
+    policy, policy_kwargs = _policy(env.observation_space, extractor, options)
     cls: Any = ALGORITHMS[preset.algorithm].cls
     model: A2C | PPO = cls(
         policy,

@@ -23,6 +23,7 @@ from rl_coordconv._util.presets import preset_path
 from rl_coordconv._util.validation import read_yaml, validate
 from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
 from rl_coordconv.agents.schedules import Schedule, to_sb3_schedule
+from rl_coordconv.extractors.registry import EXTRACTORS, find_spec
 
 MAX_TIMESTEPS = 10**12
 """Agent steps of a training: 116 days at 100,000 steps a second."""
@@ -55,6 +56,8 @@ class Preset(BaseModel):
     normalize_advantage: bool
     optimizer: Literal["adam", "rmsprop_tf_like"]
     optimizer_kwargs: dict[str, float]
+    extractor_kwargs: dict[str, bool | int | float | str] = {}
+    """Options that every extractor gets which has them, unless an arm says otherwise."""
 
     @model_validator(mode="after")
     def _check_optimizer(self) -> Self:
@@ -63,9 +66,26 @@ class Preset(BaseModel):
 
     def sb3_kwargs(self) -> dict[str, Any]:
         """Return the keyword arguments of the SB3 algorithm, without ``policy_kwargs``."""
-        left_out = {"algorithm", "n_envs", "n_timesteps", "optimizer", "optimizer_kwargs"}
-        kwargs = self.model_dump(exclude=left_out)
+        kwargs = self.model_dump(exclude=_NOT_OF_SB3)
         return kwargs | {"learning_rate": to_sb3_schedule(self.learning_rate)}
+
+    def extractor_options(self, extractor: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an extractor's options: the preset's, as far as it has them, under its own.
+
+        Args:
+            extractor: one of the extractors' names.
+            options: its own.
+
+        Raises:
+            UnknownNameError: no extractor has this name, or none an option of the preset's.
+        """
+        known = {option for spec in EXTRACTORS.values() for option in spec.options}
+        for option in self.extractor_kwargs:
+            if option not in known:
+                raise unknown_name("option in the preset's extractor_kwargs", option, known)
+        taken = find_spec(extractor).options
+        given = {key: value for key, value in self.extractor_kwargs.items() if key in taken}
+        return given | dict(options)
 
     def check(self) -> None:
         """Refuse what no hyperparameter shows by itself.
@@ -94,6 +114,10 @@ class Preset(BaseModel):
             "optimizer_kwargs": dict(self.optimizer_kwargs),
         }
 
+
+_NOT_OF_SB3 = {
+    *("algorithm", "n_envs", "n_timesteps", "optimizer", "optimizer_kwargs", "extractor_kwargs"),
+}
 
 PRESET_TYPES: dict[str, type[Preset]] = {}
 """The presets of all registered algorithms, by the algorithm's name."""

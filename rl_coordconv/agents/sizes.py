@@ -50,7 +50,7 @@ def check_fits(
     if memory is None:
         return
     _refuse_larger(memory, place, *_rollout(preset, shape))
-    options = tuple(sorted(extractor_kwargs.items()))
+    options = tuple(sorted(preset.extractor_options(extractor, extractor_kwargs).items()))
     inputs, features = _last_layer(extractor, options, shape)
     _refuse_larger(memory, place, *_weights(preset.optimizer, inputs, features))
 

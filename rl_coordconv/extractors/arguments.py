@@ -27,8 +27,8 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     for argument, value in arguments.items():
         if argument in CHOICES:
             _check_choice(argument, value)
-        elif argument == "with_r" and not isinstance(value, bool):
-            raise InputError(f"with_r={shown(value)} is not possible (allowed: True, False)")
+        elif argument in ("with_r", "zero_mean") and not isinstance(value, bool):
+            raise InputError(f"{argument}={shown(value)} is not possible (allowed: True, False)")
         elif argument == "coordinate_scale":
             check_scale(value)
         elif argument == "features_dim" and (type(value) is not int or not 1 <= value <= MAX_UNITS):

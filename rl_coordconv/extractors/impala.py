@@ -21,6 +21,7 @@ from rl_coordconv.extractors.replacing import (
     CoordinateScale,
     Where,
     apply_initializer,
+    center_first_kernels,
     replace_convolutions,
 )
 from rl_coordconv.extractors.spec import ExtractorSpec, Role
@@ -49,7 +50,8 @@ class ImpalaCNN(NatureCNN):
         with_r: also give the distance from the centre; needs ``where``.
         coordinate_init: as for `CoordConvCNN`; needs ``where``.
         coordinate_scale: as for `CoordConvCNN`; needs ``where``.
-        pooling: as for `PooledCNN`.
+        pooling: as for `PooledCNN`, like ``zero_mean``.
+        zero_mean: see there.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -73,13 +75,16 @@ class ImpalaCNN(NatureCNN):
         coordinate_init: CoordinateInit = "default",
         coordinate_scale: CoordinateScale = 1.0,
         pooling: Pooling = "flatten",
+        zero_mean: bool = False,
     ) -> None:
         options: dict[str, Any] = {
             "with_r": with_r,
             "coordinate_init": coordinate_init,
             "coordinate_scale": coordinate_scale,
         }
-        check_arguments(options | {"features_dim": features_dim, "pooling": pooling})
+        check_arguments(
+            options | {"features_dim": features_dim, "pooling": pooling, "zero_mean": zero_mean}
+        )
         if where is not None:
             check_arguments({"where": where})
         elif with_r or coordinate_init != "default" or coordinate_scale != 1.0:
@@ -96,7 +101,9 @@ class ImpalaCNN(NatureCNN):
         self.coordinate_init = coordinate_init
         self.cnn = _make_stages(image.shape[0])
         if where is not None:
-            replace_convolutions(self.cnn, CoordConv2d, where=where, **options)
+            replace_convolutions(self.cnn, CoordConv2d, where=where, zero_mean=zero_mean, **options)
+        elif zero_mean:
+            center_first_kernels(self.cnn)
         with torch.no_grad():
             size = self.cnn(torch.zeros(1, *image.shape)).shape[1]
         linear = nn.Sequential(nn.Linear(size, features_dim), nn.ReLU())
@@ -150,7 +157,7 @@ class ResidualBlock(nn.Module):
 _Stage, _ResidualBlock = Stage, ResidualBlock
 
 
-_SHARED = ("features_dim", "pooling")
+_SHARED = ("features_dim", "pooling", "zero_mean")
 
 SPECS = (
     ExtractorSpec("impala", ImpalaCNN, role=Role.BASELINE, options=_SHARED, colour="#2f6690"),

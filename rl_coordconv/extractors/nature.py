@@ -20,6 +20,7 @@ from rl_coordconv.extractors.replacing import (
     ExtraLayer,
     Where,
     apply_initializer,
+    center_first_kernels,
     replace_convolutions,
 )
 from rl_coordconv.extractors.spec import ExtractorSpec, Role
@@ -42,6 +43,8 @@ class PooledCNN(NatureCNN):
         pooling: ``"flatten"``: the last layer sees every place of every map, as NatureCNN's does;
             ``"mean"`` or ``"max"``: it sees one number a map, and the network does not know where
             something is unless the maps themselves say so.
+        zero_mean: whether the first convolution's kernels have their mean subtracted, see
+            `ZeroMeanConv2d`.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -60,8 +63,9 @@ class PooledCNN(NatureCNN):
         normalized_image: bool = False,
         *,
         pooling: Pooling = "flatten",
+        zero_mean: bool = False,
     ) -> None:
-        check_arguments({"pooling": pooling, "features_dim": features_dim})
+        check_arguments({"pooling": pooling, "features_dim": features_dim, "zero_mean": zero_mean})
         check_image_space(
             observation_space,
             type(self).__name__,
@@ -70,6 +74,8 @@ class PooledCNN(NatureCNN):
         )
         super().__init__(observation_space, features_dim, normalized_image)
         self.linear = pool_(self.cnn, self.linear, pooling)
+        if zero_mean:
+            center_first_kernels(self.cnn)
 
 
 class _ExtraChannelCNN(PooledCNN):
@@ -88,12 +94,14 @@ class _ExtraChannelCNN(PooledCNN):
         coordinate_init: CoordinateInit = "default",
         coordinate_scale: CoordinateScale = 1.0,
         pooling: Pooling = "flatten",
+        zero_mean: bool = False,
     ) -> None:
         options: dict[str, Any] = {
             "where": where,
             "with_r": with_r,
             "coordinate_init": coordinate_init,
             "coordinate_scale": coordinate_scale,
+            "zero_mean": zero_mean,
         }
         check_arguments(options)
         super().__init__(observation_space, features_dim, normalized_image, pooling=pooling)
@@ -133,6 +141,7 @@ class CoordConvCNN(_ExtraChannelCNN):
             over the kernel's area (1/64 in the first layer), with which Adam and RMSprop do not
             learn the coordinates 64 times as fast as a bias.
         pooling: as for `PooledCNN`.
+        zero_mean: as for `PooledCNN`; the coordinates' kernels keep their mean.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -162,7 +171,7 @@ class PlaceboCNN(_ExtraChannelCNN):
     layer = ConstantConv2d
 
 
-_SHARED = ("features_dim", "pooling")
+_SHARED = ("features_dim", "pooling", "zero_mean")
 _EXTRA = (*_SHARED, "with_r", "coordinate_init", "coordinate_scale")
 _PUBLISHED = {"a2c": "6/2/1 of 9"}
 
@@ -173,7 +182,7 @@ SPECS = (
         PooledCNN,
         role=Role.BASELINE,
         options=_SHARED,
-        flattened=NatureCNN,
+        plain=NatureCNN,
         colour="#4c5b6b",
     ),
     ExtractorSpec(

@@ -16,6 +16,7 @@ from rl_coordconv.layers.separate import (
     initialize_separately_,
     stream_of_its_own,
 )
+from rl_coordconv.layers.zero_mean import zero_mean_of
 
 Where = Literal["first", "all"]
 CoordinateInit = Literal["default", "zero", "separate"]
@@ -31,18 +32,16 @@ def replace_convolutions(
     with_r: bool,
     coordinate_init: CoordinateInit,
     coordinate_scale: CoordinateScale = 1.0,
+    zero_mean: bool = False,
 ) -> None:
     """Replace the first or all convolutions of a network in place, with new weights.
+
+    ``zero_mean`` is for the first one, which sees the image itself.
 
     With ``coordinate_init="separate"`` the image's part keeps the weights that were there, and the
     global random generator its place.
     """
-    found = [
-        (parent, name, child)
-        for parent in network.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, nn.Conv2d)
-    ]
+    found = _convolutions(network)
     is_separate = coordinate_init == "separate"
     for parent, name, conv in found[:1] if where == "first" else found:
         with stream_of_its_own() if is_separate else nullcontext():
@@ -55,10 +54,27 @@ def replace_convolutions(
                 with_r=with_r,
                 coordinate_init=coordinate_init,
                 coordinate_scale=coordinate_scale,
+                zero_mean=zero_mean and conv is found[0][2],
             )
         if is_separate:
             copy_plain_(new, conv)
         setattr(parent, name, new)
+
+
+def center_first_kernels(network: nn.Module) -> None:
+    """Replace a network's first convolution by a `ZeroMeanConv2d` with the same parameters."""
+    parent, name, conv = _convolutions(network)[0]
+    setattr(parent, name, zero_mean_of(conv))
+
+
+def _convolutions(network: nn.Module) -> list[tuple[nn.Module, str, nn.Conv2d]]:
+    """Return every convolution with the module that holds it and its name there."""
+    return [
+        (parent, name, child)
+        for parent in network.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Conv2d)
+    ]
 
 
 def apply_initializer(

@@ -36,8 +36,8 @@ class ExtractorSpec:
         fixed: arguments that make the name what it is.
         preset: arguments that the name chooses where nothing else is asked for.
         options: the names of the arguments that are free.
-        flattened: the class where ``pooling`` is ``"flatten"``, which is not told to it; None for
-            the same one.
+        plain: the class where all options that it does not take have their defaults, which are not
+            told to it; None for the same one.
         colour: of its curves in every figure, ``#rrggbb``; None takes the next free one.
         dashes: of its curves, as matplotlib's ``linestyle``.
         published: the CoordConv paper's tally over nine games against the baseline ``cnn`` by the
@@ -53,7 +53,7 @@ class ExtractorSpec:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     preset: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
-    flattened: type[BaseFeaturesExtractor] | None = None
+    plain: type[BaseFeaturesExtractor] | None = None
     colour: str | None = None
     dashes: str | tuple[int, tuple[float, ...]] = "-"
     published: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class ExtractorSpec:
     @property
     def classes(self) -> tuple[type[BaseFeaturesExtractor], ...]:
         """Every class that the name may build."""
-        return (self.cls,) if self.flattened is None else (self.cls, self.flattened)
+        return (self.cls,) if self.plain is None else (self.cls, self.plain)
 
     def choose(
         self, options: Mapping[str, Any]
@@ -75,10 +75,13 @@ class ExtractorSpec:
         for option, value in options.items():
             self._check_option(option, value)
         kwargs = {**self.fixed, **self.preset, **options}
-        if self.flattened is None or kwargs.get("pooling", "flatten") != "flatten":
+        if self.plain is None:
             return self.cls, kwargs
-        kwargs.pop("pooling", None)
-        return self.flattened, kwargs
+        taken = inspect.signature(self.plain).parameters
+        defaults = inspect.signature(self.cls).parameters
+        if any(defaults[one].default != kwargs[one] for one in kwargs.keys() - taken.keys()):
+            return self.cls, kwargs
+        return self.plain, {one: value for one, value in kwargs.items() if one in taken}
 
     def _check_option(self, option: str, value: Any) -> None:
         if option in self.fixed:

@@ -8,11 +8,13 @@ from rl_coordconv.layers.weights import (
     without_coordinates,
     zero_coordinate_weights_,
 )
+from rl_coordconv.layers.zero_mean import ZeroMeanConv2d
 
 __all__ = [
     "AddCoords",
     "ConstantConv2d",
     "CoordConv2d",
+    "ZeroMeanConv2d",
     "convert_to_coordconv",
     "coordinate_channels",
     "coordinate_weight_ratios",

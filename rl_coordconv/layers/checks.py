@@ -12,20 +12,23 @@ ExtraInit = Literal["default", "zero", "separate"]
 ExtraScale = float | Literal["kernel"]
 
 
-def check_arguments(groups: int, with_r: bool, coordinate_init: str) -> None:
+def check_arguments(
+    groups: int, with_r: bool, coordinate_init: str, zero_mean: bool = False
+) -> None:
     """Refuse what a layer with extra channels cannot be built with.
 
     Raises:
-        InputError: groups other than 1, ``with_r`` that is no truth value, or an unknown
-            ``coordinate_init``.
+        InputError: groups other than 1, ``with_r`` or ``zero_mean`` that is no truth value, or an
+            unknown ``coordinate_init``.
     """
     if groups != 1:
         raise InputError(
             f"groups={groups} is not possible (allowed: 1): it is not defined which group would "
             "see the coordinates"
         )
-    if not isinstance(with_r, bool):
-        raise InputError(f"with_r={with_r!r} is neither True nor False")
+    for name, value in (("with_r", with_r), ("zero_mean", zero_mean)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name}={value!r} is neither True nor False")
     allowed = get_args(ExtraInit)
     if coordinate_init not in allowed:
         nearest = closest(str(coordinate_init), allowed, most=1)

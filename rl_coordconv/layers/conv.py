@@ -23,6 +23,7 @@ from rl_coordconv.layers.functional import (
 )
 from rl_coordconv.layers.names import public
 from rl_coordconv.layers.separate import initialize_separately_
+from rl_coordconv.layers.zero_mean import without_mean
 
 Size = int | tuple[int, int]
 
@@ -39,11 +40,14 @@ class ExtraChannelConv2d(nn.Conv2d):
     """
 
     # No annotations on attributes here: TorchScript would read them, and only those of one class.
-    __constants__ = [*nn.Conv2d.__constants__, "channel_kind", "coordinate_scale"]  # noqa: RUF012
+    __constants__ = [  # noqa: RUF012
+        *nn.Conv2d.__constants__, "channel_kind", "coordinate_scale", "zero_mean",
+    ]  # fmt: skip
     __jit_ignored_attributes__ = ("_cache",)
     __jit_unused_properties__ = ("image_weight", "coordinate_weight")
     channel_kind = ""  # as `extra_channels` takes it
     coordinate_scale = 1.0  # of layers that were pickled before there was a choice
+    zero_mean = False  # as above
 
     def __init__(
         self,
@@ -60,13 +64,15 @@ class ExtraChannelConv2d(nn.Conv2d):
         with_r: bool = False,
         coordinate_init: ExtraInit = "default",
         coordinate_scale: ExtraScale = 1.0,
+        zero_mean: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        check_arguments(groups, with_r, coordinate_init)
+        check_arguments(groups, with_r, coordinate_init, zero_mean)
         check_scale(coordinate_scale)
         self.with_r = with_r
         self.coordinate_init = coordinate_init
+        self.zero_mean = zero_mean
         self.image_channels = in_channels
         self.extra_channels = 3 if with_r else 2
         super().__init__(
@@ -111,6 +117,8 @@ class ExtraChannelConv2d(nn.Conv2d):
         """
         weight = self.weight
         image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
+        if self.zero_mean:
+            image_weight = without_mean(image_weight)
         size = torch.Size((height, width))
         return image_weight, self._map(size, weight.device, weight.dtype, extra_weight, self.bias)
 
@@ -141,6 +149,9 @@ class ExtraChannelConv2d(nn.Conv2d):
             self._check_input(input)
             if _are_plain(input, weight, bias):
                 return self._forward_plain(input, weight, bias)
+        if self.zero_mean:
+            image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
+            weight = torch.cat((without_mean(image_weight), extra_weight), 1)
         return conv2d_with_extra_channels(
             input,
             weight,
@@ -157,6 +168,8 @@ class ExtraChannelConv2d(nn.Conv2d):
     def _forward_plain(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Compute what `conv2d_with_extra_channels` does, sparing memory and repeated maps."""
         image_weight, extra_weight = weight.split((self.image_channels, self.extra_channels), 1)
+        if self.zero_mean:
+            image_weight = without_mean(image_weight)
         output = self._convolve(input, image_weight, None)
         if self._may_cache(input):
             extra = self._cached_map(input, extra_weight, bias)
@@ -234,7 +247,8 @@ class ExtraChannelConv2d(nn.Conv2d):
     def extra_repr(self) -> str:
         """Return what ``repr`` shows."""
         scale = "" if self.coordinate_scale == 1.0 else f", scale={self.coordinate_scale:.4g}"
-        return f"{super().extra_repr()}, with_r={self.with_r}{scale}"
+        mean = ", zero_mean=True" if self.zero_mean else ""
+        return f"{super().extra_repr()}, with_r={self.with_r}{scale}{mean}"
 
 
 @public
@@ -272,6 +286,8 @@ class CoordConv2d(ExtraChannelConv2d):
             that an optimiser with a step per weight, like Adam or RMSprop, moves the output as
             many times faster through a coordinate than through a bias as the kernel has places;
             ``"kernel"`` makes that even.
+        zero_mean: whether the image's kernels have their mean subtracted, see `ZeroMeanConv2d`; the
+            coordinates' keep theirs.
         device: as `nn.Conv2d`.
         dtype: as `nn.Conv2d`.
 

@@ -17,6 +17,7 @@ from rl_coordconv.layers.conv import CoordConv2d
 from rl_coordconv.layers.names import public
 from rl_coordconv.layers.separate import copy_plain_
 from rl_coordconv.layers.weights import zero_coordinate_weights_
+from rl_coordconv.layers.zero_mean import ZeroMeanConv2d
 
 Where = Literal["first", "all"]
 
@@ -91,7 +92,7 @@ def _check_convertible(name: str, layer: nn.Conv2d) -> None:
         reason = "its weight is parametrised; remove the parametrisation first"
     elif seems_hooked(layer):
         reason = "it has hooks (weight_norm and spectral_norm are such); remove them first"
-    elif type(layer) is not nn.Conv2d:
+    elif type(layer) not in (nn.Conv2d, ZeroMeanConv2d):
         reason = f"it is a {type(layer).__name__}, whose own behaviour would be lost"
     elif layer.groups != 1:
         reason = f"it has groups={layer.groups}, and only groups=1 is possible"
@@ -112,6 +113,7 @@ def _converted(layer: nn.Conv2d, with_r: bool, coordinate_scale: ExtraScale) -> 
         with_r=with_r,
         coordinate_init="zero",
         coordinate_scale=coordinate_scale,
+        zero_mean=isinstance(layer, ZeroMeanConv2d),
         device=layer.weight.device,
         dtype=layer.weight.dtype,
     )

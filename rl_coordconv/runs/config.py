@@ -142,6 +142,8 @@ class RunConfig(BaseModel):
         """
         identity = self.model_dump(mode="json", exclude={"device", "evaluation", "extensions"})
         identity["preset"]["n_timesteps"] = self.first_total
+        if not self.preset.extractor_kwargs:
+            del identity["preset"]["extractor_kwargs"]  # runs from before there were any
         if self.initialization == "sb3":
             del identity["initialization"]  # runs from before there was a choice keep their names
         if self.initial_policy is None:

@@ -24,10 +24,10 @@ from rl_coordconv._util.torch_internals import (
 from rl_coordconv.extractors import CoordConvCNN, ImpalaCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.impala import ResidualBlock, Stage
 from rl_coordconv.extractors.pooling import GlobalPool
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d
+from rl_coordconv.layers import ConstantConv2d, CoordConv2d, ZeroMeanConv2d
 
 _PURE: tuple[type[nn.Module], ...] = (
-    *(nn.Linear, nn.Conv2d, CoordConv2d, ConstantConv2d),
+    *(nn.Linear, nn.Conv2d, ZeroMeanConv2d, CoordConv2d, ConstantConv2d),
     *(nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Identity),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, GlobalPool),
     *(nn.Flatten, nn.LayerNorm, nn.GroupNorm, nn.Sequential),

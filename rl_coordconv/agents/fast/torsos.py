@@ -22,7 +22,7 @@ from rl_coordconv.agents.fast.linear import linear
 from rl_coordconv.agents.fast.structure import is_pure, is_unmodified
 from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pooling import GlobalPool
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d
+from rl_coordconv.layers import ConstantConv2d, CoordConv2d, ZeroMeanConv2d
 from rl_coordconv.layers.conv import ExtraChannelConv2d
 
 MAX_PIXEL = 255.0
@@ -100,7 +100,7 @@ def _is_end(module: nn.Module) -> bool:
 
 
 def _is_plain_convolution(module: nn.Module) -> bool:
-    return type(module) in (nn.Conv2d, CoordConv2d, ConstantConv2d) and (
+    return type(module) in (nn.Conv2d, ZeroMeanConv2d, CoordConv2d, ConstantConv2d) and (
         module.padding,
         module.dilation,
         module.groups,
@@ -189,6 +189,8 @@ class NatureTorso:
             if isinstance(layer, ExtraChannelConv2d):
                 weight, extra = layer.decompose(height, width)
                 bias = None
+            elif isinstance(layer, ZeroMeanConv2d):
+                weight, bias = layer.decompose()
             if index == 0:
                 weight = weight * self._scale
             stride = (layer.stride[0], layer.stride[1])
