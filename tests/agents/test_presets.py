@@ -17,9 +17,12 @@ from stable_baselines3.common.utils import LinearSchedule
 
 from rl_coordconv._util.errors import InputError, UnknownNameError
 from rl_coordconv._util.presets import preset_path
+from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.optimizers import OPTIMIZERS, check_optimizer
 from rl_coordconv.agents.presets import change_preset, load_agent_preset
 from rl_coordconv.agents.schedules import Linear, parse_linear, to_sb3_schedule
+from rl_coordconv.envs import make_vec_env
+from rl_coordconv.layers import ZeroMeanConv2d
 
 
 def changed(tmp_path: Path, name: str, **changes: object) -> str:
@@ -229,3 +232,37 @@ print(pickle.load(open({str(file)!r}, "rb"))(0.75))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert float(result.stdout) == 0.75
+
+
+def test_a_presets_options_are_for_the_extractors_that_have_them(tmp_path: Path) -> None:
+    options = {"zero_mean": True, "with_r": True, "features_dim": 64}
+    preset = load_agent_preset(changed(tmp_path, "ppo", extractor_kwargs=options))
+    assert preset.extractor_options("coordconv", {}) == options
+    assert preset.extractor_options("cnn", {}) == {"zero_mean": True, "features_dim": 64}
+    # What an arm says of itself counts.
+    assert preset.extractor_options("coordconv", {"with_r": False}) == options | {"with_r": False}
+    assert "extractor_kwargs" not in preset.sb3_kwargs()
+    assert load_agent_preset("ppo").extractor_options("coordconv", {"with_r": True}) == {
+        "with_r": True
+    }
+
+
+def test_a_presets_option_that_no_extractor_has_is_refused(tmp_path: Path) -> None:
+    preset = load_agent_preset(changed(tmp_path, "ppo", extractor_kwargs={"zero_maen": True}))
+    with pytest.raises(UnknownNameError, match=r"'zero_maen'.*did you mean 'zero_mean'"):
+        preset.extractor_options("cnn", {})
+
+
+def test_an_agent_is_built_with_its_presets_options(tmp_path: Path) -> None:
+    preset = load_agent_preset(changed(tmp_path, "ppo", extractor_kwargs={"zero_mean": True}))
+    env = make_vec_env("Aim", 1)
+    try:
+        for extractor, kwargs in (("cnn", {}), ("coordconv", {}), ("cnn", {"zero_mean": False})):
+            model = build_agent(
+                preset.with_one_env(), env, extractor=extractor, extractor_kwargs=kwargs
+            )
+            first = model.policy.features_extractor.cnn[0]
+            is_centred = isinstance(first, ZeroMeanConv2d) or getattr(first, "zero_mean", False)
+            assert is_centred is kwargs.get("zero_mean", True), extractor
+    finally:
+        env.close()

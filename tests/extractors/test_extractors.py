@@ -22,7 +22,12 @@ from rl_coordconv.extractors import (
     PooledCNN,
     extractor_policy_kwargs,
 )
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d, zero_coordinate_weights_
+from rl_coordconv.layers import (
+    ConstantConv2d,
+    CoordConv2d,
+    ZeroMeanConv2d,
+    zero_coordinate_weights_,
+)
 
 ATARI = spaces.Box(0, 255, (4, 84, 84), np.uint8)
 
@@ -371,6 +376,34 @@ def test_without_pooling_the_vanilla_arm_is_sb3s_own_class():
         kwargs = extractor_policy_kwargs("cnn", **options)
         assert kwargs["features_extractor_class"] is NatureCNN
         assert kwargs["features_extractor_kwargs"] == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cnn",
+        "coordconv",
+        "coordconv-all",
+        "coordconv-paper",
+        "placebo",
+        "impala",
+        "impala-coordconv",
+    ],
+)
+def test_with_zero_mean_the_brightness_of_the_ground_changes_nothing(name):
+    extractor = build_extractor(name, zero_mean=True)
+    first, *others = (part for part in extractor.modules() if isinstance(part, torch.nn.Conv2d))
+    image = torch.rand(2, 4, 84, 84)
+    # In the image's middle: at its border IMPALA pads with zeros.
+    answers = [first(image + ground)[:, :, 5:-5, 5:-5] for ground in (0.0, 0.3)]
+    torch.testing.assert_close(*answers, atol=1e-5, rtol=0)
+    # The layers behind it are what they were.
+    assert all(not getattr(layer, "zero_mean", False) for layer in others)
+    assert not any(isinstance(layer, ZeroMeanConv2d) for layer in others)
+    plain = build_extractor(name)
+    assert {key: one.shape for key, one in extractor.state_dict().items()} == {
+        key: one.shape for key, one in plain.state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("name", ["impala", "impala-coordconv"])

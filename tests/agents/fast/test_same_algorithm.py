@@ -84,8 +84,13 @@ def exact(scaled):
         ("impala-coordconv", {}),
         ("cnn", {"pooling": "mean"}),
         ("coordconv-all", {"pooling": "max"}),
+        ("cnn", {"zero_mean": True}),
+        ("placebo", {"zero_mean": True}),
     ],
-    ids=["cnn", "coordconv", "scaled", "impala-coordconv", "mean", "max"],
+    ids=[
+        *("cnn", "coordconv", "scaled", "impala-coordconv", "mean", "max"),
+        *("zero-mean", "zero-mean-placebo"),
+    ],
 )
 @pytest.mark.parametrize("name", PAIRS)
 def test_one_update_from_the_same_rollout_equals_sb3s(name, extractor, shared, monkeypatch):
