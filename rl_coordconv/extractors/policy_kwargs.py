@@ -36,10 +36,11 @@ def extractor_policy_kwargs(
         observation_space: the environment's. In a Dict the extractor is for each of its images, see
             `CoordConvCombinedExtractor`; any other space changes nothing.
         **options: ``features_dim`` (an integer), ``pooling`` (``"flatten"``, ``"mean"`` or
-            ``"max"``, see `PooledCNN`), ``zero_mean`` (a truth value, see `ZeroMeanConv2d`) and, where there are extra channels, ``with_r``
-            (also the distance from the centre), ``coordinate_scale`` (``"kernel"``; 1.0 in
-            ``coordconv-paper``) and ``coordinate_init`` (``"separate"``; ``"default"`` in
-            ``coordconv-paper``; or ``"zero"`` to begin as the plain network), see `CoordConvCNN`.
+            ``"max"``, see `PooledCNN`), ``zero_mean`` (True or False, see `ZeroMeanConv2d`) and,
+            where there are extra channels, ``with_r`` (also the distance from the centre),
+            ``coordinate_scale`` (``"kernel"``; 1.0 in ``coordconv-paper``) and ``coordinate_init``
+            (``"separate"``; ``"default"`` in ``coordconv-paper``; or ``"zero"`` to begin as the
+            plain network), see `CoordConvCNN`.
 
     Returns:
         A new dictionary, for every policy of stable-baselines3 and sb3-contrib that takes images.

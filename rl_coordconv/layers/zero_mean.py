@@ -1,4 +1,4 @@
-"""Convolutions whose kernels sum to zero: blind to an even ground, and so not driven by it."""
+"""Convolutions whose kernels sum to zero: blind to an even background, and so not driven by it."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class ZeroMeanConv2d(nn.Conv2d):
     optimiser with a step per weight, like Adam or RMSprop, moves the kernel's answer to that
     brightness as many times as far as the kernel has weights: 256 in the first layer of NatureCNN.
     Such steps send a ReLU's input below zero everywhere, for good. A kernel without a mean answers
-    to an even ground with its bias alone, whatever its brightness; edges, objects and changes
+    to an even background with its bias alone, whatever its brightness; edges, objects and changes
     between stacked frames it sees as before.
 
     ``weight`` and ``bias`` have the shapes of `nn.Conv2d`, initialisers reach them, and a
