@@ -26,7 +26,7 @@ from rl_coordconv.sweeps.plan import SweepConfig
 
 _ARMS = ("cnn", "coordconv", "placebo")
 _STEPS = 1024
-_SIZES = (1 / 4, 1 / 2, 1)
+SIZES = (1 / 4, 1 / 2, 1)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def main(config: SweepBenchmarkConfig) -> None:
     with TemporaryDirectory() as place:
         sweep = Path(place) / "sweep"
         _seconds(_sweep(sweep, seeds=1))
-        timings = [_measure(sweep, round(config.runs * part), config.rounds) for part in _SIZES]
+        timings = [_measure(sweep, round(config.runs * part), config.rounds) for part in SIZES]
     console.print(_table(timings))
 
 

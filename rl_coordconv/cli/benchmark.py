@@ -13,7 +13,9 @@ SUBJECTS = {
     "env": "EnvBenchmarkConfig",
     "train": "TrainBenchmarkConfig",
     "sweep": "SweepBenchmarkConfig",
+    "resume": "ResumeBenchmarkConfig",
     "memory": "MemoryBenchmarkConfig",
+    "finite": "FiniteBenchmarkConfig",
 }
 """Every benchmark and the name of its configuration in ``rl_coordconv.benchmarks.<subject>``."""
 
@@ -24,7 +26,9 @@ subjects:
   env     AtariVecEnv beside ale-py's AtariVectorEnv and SB3's make_atari_env
   train   our A2C and PPO beside stable-baselines3's, and the machine's limit
   sweep   listing, going on with and comparing a sweep of hundreds of runs
+  resume  a sweep of many interrupted runs, taken up from their checkpoints
   memory  the memory and open files of a long training, watched throughout
+  finite  the check for NaN and infinity beside the training that it guards
 
 benchmark SUBJECT --help tells a subject's flags."""
 
