@@ -26,7 +26,16 @@ ALLOWED = {
     "training": {"layers", "extractors", "agents", "envs", "runs", "machine"},
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
     "reports": {"runs", "envs", "extractors", "statistics", "machine"},
-    "benchmarks": {"layers", "extractors", "envs", "agents", "runs", "sweeps", "machine"},
+    "benchmarks": {
+        "layers",
+        "extractors",
+        "envs",
+        "agents",
+        "runs",
+        "training",
+        "sweeps",
+        "machine",
+    },
     "cli": {
         "training",
         "sweeps",

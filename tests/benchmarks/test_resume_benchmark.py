@@ -10,9 +10,9 @@ from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.status import RunState
 
 
-@pytest.mark.parametrize("runs", [0, 6, 20_000])
+@pytest.mark.parametrize("runs", [0, 6, 10**9])
 def test_numbers_of_runs_that_cannot_be_halved_twice_are_refused(runs):
-    with pytest.raises(InputError, match=f"--runs .*{runs:,}|--runs {runs}"):
+    with pytest.raises(InputError, match=f"--runs {runs}|--runs .*{runs:,}"):
         benchmark.main(ResumeBenchmarkConfig(runs=runs))
 
 
