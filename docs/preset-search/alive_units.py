@@ -2,6 +2,7 @@
 
 python docs/preset-search/alive_units.py 1e-3
 python docs/preset-search/alive_units.py warmup_0.04_lin_1.5e-3
+python docs/preset-search/alive_units.py warmup_0.05_lin_1e-3 zero_mean
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rl_coordconv.agents.schedules import to_sb3_schedule
 
 TOTAL = 1_000_000
 """Agent steps that a schedule is laid over."""
-ROLLOUTS = 10
+ROLLOUTS = 20
 
 
 class EnoughError(Exception):
@@ -51,13 +52,19 @@ class CountUnits(BaseCallback):
             raise EnoughError
 
 
-def main(learning_rate: str) -> None:
-    """Train a little with a constant learning rate or a preset's schedule."""
+def main(learning_rate: str, *options: str) -> None:
+    """Train a little with a constant learning rate or a preset's schedule.
+
+    Args:
+        learning_rate: a number, or a schedule as presets have it.
+        *options: the extractor's that are to be true.
+    """
     schedule = learning_rate if learning_rate[0].isalpha() else float(learning_rate)
     model = PPO(
         "CnnPolicy",
         AtariVecEnv("Pong", n_envs=16, seed=0),
-        policy_kwargs=extractor_policy_kwargs("cnn") | {"optimizer_kwargs": {"eps": 1e-5}},
+        policy_kwargs=extractor_policy_kwargs("cnn", **dict.fromkeys(options, True))
+        | {"optimizer_kwargs": {"eps": 1e-5}},
         learning_rate=to_sb3_schedule(schedule),
         n_steps=128,
         batch_size=128,
@@ -72,4 +79,4 @@ def main(learning_rate: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
