@@ -99,8 +99,8 @@ def run(argv: list[str]) -> int:
 
 
 def _tell(comparison: Comparison, files: Written, console: PlainConsole) -> None:
-    for tally in comparison.tallies:
-        console.print(tally.sentence)
+    for tally, answer in zip(comparison.tallies, files.answers, strict=True):
+        console.print(f"{tally.sentence}\n  {answer}")
     for choice in comparison.selection.choices if comparison.selection else ():
         console.print(choice.sentence)
     for warning in comparison.warnings:

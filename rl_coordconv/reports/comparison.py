@@ -143,9 +143,20 @@ def _arm_on_game(cell: Cell, arm: str, threshold: float | None) -> ArmOnGame:
         scores=tuple(scores),
         score=None,
         evaluation=float(np.mean(played)) if played else None,
+        elsewhere=_elsewhere(runs),
         area=float(np.mean(areas)) if areas else None,
         reached=tuple(reached),
     )
+
+
+def _elsewhere(runs: Sequence[Run]) -> dict[str, float]:
+    """Return the mean, over the runs, of each region's mean score."""
+    regions = sorted({region for run in runs for region in run.elsewhere})
+    means = {
+        region: [float(np.mean(run.elsewhere[region])) for run in runs if region in run.elsewhere]
+        for region in regions
+    }
+    return {region: float(np.mean(values)) for region, values in means.items()}
 
 
 def _with_comparisons(

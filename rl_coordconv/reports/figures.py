@@ -17,7 +17,9 @@ from rl_coordconv._util.files import write_bytes, write_text
 from rl_coordconv._util.text import shortened
 from rl_coordconv.extractors import EXTRACTORS
 from rl_coordconv.extractors.arms import extractor_of
+from rl_coordconv.reports import forest
 from rl_coordconv.reports.comparison import POINTS, curve
+from rl_coordconv.reports.labels import short_names
 from rl_coordconv.reports.outcomes import ArmOnGame, Comparison, GameResult
 from rl_coordconv.reports.results import Floats
 from rl_coordconv.reports.suite import Band, SuiteResult
@@ -40,6 +42,9 @@ DARK = {
     "#6d4c41": "#bf9c90",
 }
 """The same colours on a dark page."""
+
+_FEW_BANDS = 3
+"""More of them cover each other unless they are paler."""
 
 _LONGEST_LABEL = 80
 """Characters; the axes need some room, too."""
@@ -89,6 +94,7 @@ class Painter:
             raise missing_extra("matplotlib", "report", "drawing a report's figures") from error
         self._context = matplotlib.rc_context
         self._confidence = comparison.options.confidence
+        self._comparison = comparison
         names = {(arm.arm, arm.extractor) for game in comparison.games for arm in game.arms}
         shared = [extractor for _, extractor in names]
         # An extractor's own colour is only its own while one arm has it.
@@ -98,10 +104,32 @@ class Painter:
         self._colours |= {
             arm: OTHER_COLOURS[index % len(OTHER_COLOURS)] for index, arm in enumerate(others)
         }
+        self._names = short_names(arm for arm, _ in names)
 
     def colour(self, arm: str) -> str:
         """Return an arm's colour."""
         return self._colours.get(arm, "#4c5b6b")
+
+    def name(self, arm: str) -> str:
+        """Return an arm's short name."""
+        return self._names.get(arm, arm)
+
+    def differences(self, agent: str, arm: str, other: str) -> Figure | None:
+        """Draw how two arms differ on every game, each with its interval; None without a game."""
+        found = forest.rows(self._comparison, agent, arm, other)
+        if not found:
+            return None
+        options = self._comparison.options
+        title = (
+            f"{self.name(arm)} minus {self.name(other)}, {agent}: mean difference of each game and "
+            f"its {self._confidence:.0%} interval; grey, the margin"
+        )
+
+        def draw(axis: Any) -> None:
+            forest.draw(axis, found, options.margin, options.baseline)
+
+        size = (4.6, 1.0 + 0.27 * len(found))
+        return self._figure(f"differences-{agent}-{arm}-{other}", title, draw, size)
 
     def curves(self, game: GameResult) -> Figure | None:
         """Draw one game's learning curves: mean over seeds and its band, one colour an arm."""
@@ -109,20 +137,23 @@ class Painter:
         if not any(arm.n for arm in game.arms) and not cell.unfinished:
             return None
 
+        unit, steps = _unit(cell.budget)
+
         def draw(axis: Any) -> None:
-            for arm in game.arms:
-                if arm.n:
-                    self._band(axis, _curve_band(arm, cell.budget, self._confidence), arm)
+            shown = [arm for arm in game.arms if arm.n]
+            for arm in shown:
+                band = _curve_band(arm, cell.budget, unit, self._confidence)
+                self._band(axis, band, arm, len(shown))
             for run in cell.unfinished:
                 axis.plot(
-                    curve(run)[0] / 1e6, curve(run)[1], color=self.colour(run.arm),
+                    curve(run)[0] / unit, curve(run)[1], color=self.colour(run.arm),
                     linewidth=0.9, linestyle=":",
                 )  # fmt: skip
             if cell.unfinished:
                 axis.plot([], [], color=INK, linewidth=0.9, linestyle=":", label="unfinished run")
             if game.random is not None:
                 axis.axhline(game.random, color="#8a9099", linestyle=(0, (1, 2)), linewidth=1.2)
-            axis.set_xlabel("million agent steps")
+            axis.set_xlabel(steps)
             axis.set_ylabel("raw return")
             self._legend(axis, game.lower if game.random is not None else None)
 
@@ -151,27 +182,30 @@ class Painter:
         if not any(run.weights for run in cell.runs):
             return None
 
+        unit, steps = _unit(cell.budget)
+
         def draw(axis: Any) -> None:
             for arm in game.arms:
-                self._weights_of(axis, arm, cell.budget)
-            axis.set_xlabel("million agent steps")
+                self._weights_of(axis, arm, cell.budget, unit)
+            axis.set_xlabel(steps)
             axis.set_ylabel("coordinate / image weights")
             self._legend(axis, None)
 
         title = f"Coordinate weights of {cell.agent} on {cell.game}"
         return self._figure(f"weights-{cell.agent}-{cell.game}", title, draw, (4.6, 3.2))
 
-    def _weights_of(self, axis: Any, arm: ArmOnGame, budget: int) -> None:
+    def _weights_of(self, axis: Any, arm: ArmOnGame, budget: int, unit: float) -> None:
         layers = sorted({layer for run in arm.runs for layer in run.weights})
         for index, layer in enumerate(layers):
             runs = [run for run in arm.runs if layer in run.weights]
             grid = np.linspace(0, budget, POINTS)
             rows = [statistics.on_grid(*run.weights[layer], grid) for run in runs]
             short = layer.removeprefix("features_extractor.")
-            label = _label(arm.arm if len(layers) == 1 else f"{arm.arm}, {short}")
+            name = self.name(arm.arm)
+            label = _label(name if len(layers) == 1 else f"{name}, {short}")
             style = ("-", "--", ":", "-.")[index % 4]
             axis.plot(
-                grid / 1e6, _mean(np.array(rows)), color=self.colour(arm.arm), linestyle=style,
+                grid / unit, _mean(np.array(rows)), color=self.colour(arm.arm), linestyle=style,
                 label=label, linewidth=1.6,
             )  # fmt: skip
 
@@ -190,24 +224,25 @@ class Painter:
 
         def draw(axis: Any) -> None:
             for arm, band in bands:
-                self._band(axis, band, rows[arm])
+                self._band(axis, band, rows[arm], len(bands))
             axis.set_xlabel(xlabel)
             axis.set_ylabel(ylabel)
             self._legend(axis, None)
 
         return self._figure(name, title, draw, (5.6, 3.5))
 
-    def _band(self, axis: Any, band: Band, arm: Any) -> None:
+    def _band(self, axis: Any, band: Band, arm: Any, beside: int) -> None:
         colour = self.colour(arm.arm)
         n = f" (n = {arm.n})"
         axis.plot(
-            band.x, band.estimate, color=colour, linewidth=1.8, label=_label(arm.arm) + n,
-            linestyle=_dashes(arm.arm),
+            band.x, band.estimate, color=colour, linewidth=1.8,
+            label=_label(self.name(arm.arm)) + n, linestyle=_dashes(arm.arm),
         )  # fmt: skip
         known = np.isfinite(band.low) & np.isfinite(band.high)
         axis.fill_between(
-            band.x, band.low, band.high, where=known, color=colour, alpha=0.16, linewidth=0
-        )
+            band.x, band.low, band.high, where=known, color=colour, linewidth=0,
+            alpha=0.16 if beside <= _FEW_BANDS else 0.08,
+        )  # fmt: skip
 
     def _legend(self, axis: Any, dotted: str | None) -> None:
         handles, labels = axis.get_legend_handles_labels()
@@ -217,7 +252,10 @@ class Painter:
             handles.append(Line2D([], [], color="#8a9099", linestyle=(0, (1, 2)), linewidth=1.2))
             labels.append(dotted)
         if handles:
-            axis.legend(handles, labels, frameon=False, fontsize=8.5)
+            # Below the axes: several bands leave no corner free.
+            axis.figure.legend(
+                handles, labels, frameon=False, fontsize=8.5, loc="outside lower center", ncols=2
+            )
 
     def _figure(
         self,
@@ -251,13 +289,18 @@ class Painter:
         return Figure(safe, title, inline_svg(svg, safe), svg, image.getvalue())
 
 
-def _curve_band(arm: ArmOnGame, budget: int, confidence: float) -> Band:
+def _unit(budget: int) -> tuple[float, str]:
+    """Return what steps are divided by on an axis, and what it is called."""
+    return (1e6, "million agent steps") if budget >= 1e6 else (1e3, "thousand agent steps")
+
+
+def _curve_band(arm: ArmOnGame, budget: int, unit: float, confidence: float) -> Band:
     grid = np.linspace(0, budget, POINTS)
     rows = np.array([statistics.on_grid(*curve(run), grid) for run in arm.runs])
     # Before every run has a point, a mean would be one of fewer runs.
     known = np.isfinite(rows).all(axis=0)
     mean, low, high = statistics.curve_band(rows[:, known], confidence)
-    return Band(grid[known] / 1e6, mean, low, high)
+    return Band(grid[known] / unit, mean, low, high)
 
 
 def _mean(rows: Floats) -> Floats:

@@ -34,11 +34,23 @@ def interval(value: Interval | None, *, signed: bool = False) -> str:
     return f"{text} [{number(value.low, signed=signed)}, {number(value.high, signed=signed)}]"
 
 
-def share(value: Interval | None) -> str:
-    """Write a probability with its interval; alone where there is no interval."""
+def rough(value: float | None) -> str:
+    """Write a number with two digits that mean something, for what was measured in passing."""
+    if value is None or not math.isfinite(value) or value == 0:
+        return number(value)
+    digits = 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+FEW_PAIRS = 5
+"""A bootstrap of fewer pairs shows too little spread, often none."""
+
+
+def share(value: Interval | None, pairs: int) -> str:
+    """Write a probability with its interval; alone where there is none, or of too few pairs."""
     if value is None:
         return NONE
-    if not (math.isfinite(value.low) and math.isfinite(value.high)):
+    if pairs < FEW_PAIRS or not (math.isfinite(value.low) and math.isfinite(value.high)):
         return f"{value.estimate:.2f}"
     return f"{value.estimate:.2f} [{value.low:.2f}, {value.high:.2f}]"
 

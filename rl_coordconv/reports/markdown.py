@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rl_coordconv._util.text import visible
 from rl_coordconv.reports.report import Report, Section
@@ -20,19 +20,22 @@ def escape(text: str) -> str:
 def to_markdown(report: Report) -> str:
     """Write the report; its figures are linked as ``figures/<name>.svg``."""
     lines = [f"# {escape(report.title)}", "", escape(report.subtitle), ""]
-    for tally in report.tallies:
-        lines.append(f"- **{escape(tally.sentence)}**")
-    if not report.tallies:
+    for one in report.headlines:
+        rest = " ".join(part for part in (one.verdicts, one.shortage) if part)
+        lines.append(f"- **{escape(one.sentence)}** {escape(rest)}")
+    if not report.headlines:
         lines.append(escape(report.nothing))
+    else:
+        lines += ["", "What the words mean:", "", *_bullets(report.reading)]
     lines.append("")
     if report.warnings:
-        lines += ["## Read this first", "", *_bullets(report.warnings), ""]
+        lines += ["## Before you trust it", "", *_bullets(report.warnings), ""]
     for section in report.sections:
-        lines += _section(section, 2)
+        lines += _section(section, 2, report.names)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
-def _section(section: Section, level: int) -> list[str]:
+def _section(section: Section, level: int, names: Mapping[str, str]) -> list[str]:
     lines = [f"{'#' * level} {escape(section.title)}", ""]
     for text in section.text:
         lines += [escape(text), ""]
@@ -41,9 +44,9 @@ def _section(section: Section, level: int) -> list[str]:
     for figure in section.figures:
         lines += [f"![{escape(figure.title)}](figures/{figure.name}.svg)", ""]
     for table in section.tables:
-        lines += [*_table(table), ""]
+        lines += [*_table(table, names), ""]
     for inner in section.sections:
-        lines += _section(inner, level + 1)
+        lines += _section(inner, level + 1, names)
     return lines
 
 
@@ -51,16 +54,17 @@ def _bullets(texts: Iterable[str]) -> list[str]:
     return [f"- {escape(text)}" for text in texts]
 
 
-def _table(table: Table) -> list[str]:
-    rules = ["---"] * table.text + ["---:"] * (len(table.header) - table.text)
-    rows = [[_cell(cell) for cell in row] for row in table.rows]
+def _table(table: Table, names: Mapping[str, str]) -> list[str]:
+    numbers = len(table.header) - table.text - table.notes
+    rules = ["---"] * table.text + ["---:"] * numbers + ["---"] * table.notes
+    rows = [[_cell(cell, names) for cell in row] for row in table.rows]
     header = [escape(name) for name in table.header]
     return [f"*{escape(table.caption)}*", ""] + [
         f"| {' | '.join(row)} |" for row in (header, rules, *rows)
     ]
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, names: Mapping[str, str]) -> str:
     if isinstance(cell, Chip):
         return f"**{escape(cell.word)}**" + (f": {escape(cell.reason)}" if cell.reason else "")
-    return escape(cell.name if isinstance(cell, Arm) else cell)
+    return escape(names.get(cell.name, cell.name) if isinstance(cell, Arm) else cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rl_coordconv.extractors.arms import is_control
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.comparison import WARM_UP
 from rl_coordconv.reports.curves import WINDOW
@@ -35,8 +36,8 @@ def method(comparison: Comparison) -> list[str]:
         "probabilities and aggregates over games from a stratified bootstrap "
         f"({options.resamples:,} resamples, seed {options.seed}) that draws runs within each game.",
         "P(improvement): how probable it is that a run of the arm beats a run of the other one "
-        "(ties count half). A bootstrap of a handful of runs is too narrow, so no verdict rests "
-        "on one.",
+        f"(ties count half). A bootstrap of a handful of runs is too narrow: below "
+        f"{formats.FEW_PAIRS} pairs no interval is shown, and no verdict rests on one.",
         f"Steps to threshold: median over runs of the step at which the mean of {WINDOW} games "
         f"first reaches the score half-way between the random agent and {base}'s mean score; "
         f"curves begin with the {WARM_UP}th game. Area under curve: the curve's mean height up to "
@@ -64,6 +65,28 @@ def method(comparison: Comparison) -> list[str]:
             "are means over 100 games already. Their seeds are numbers in their paths' order."
         )
     return rules
+
+
+def reading(comparison: Comparison) -> list[str]:
+    """Say what the words of the answer mean, where they first appear."""
+    options = comparison.options
+    base, percent = options.baseline, f"{options.confidence:.0%}"
+    words = [
+        f"An arm is an extractor with its options; {base} is the baseline. A pair is a run of each "
+        "of two arms with the same game, agent and seed; what is judged is the mean difference "
+        "within pairs.",
+        f"better, worse: the {percent} interval of that difference lies above or below zero. "
+        f"similar: its {2 * options.confidence - 1:.0%} interval lies within the margin, "
+        f"{options.margin:g} times what {base} gained over a random agent. undecided: neither; "
+        "these runs cannot tell.",
+        "IQM: the mean of the middle half of the runs. " + _scale(comparison),
+    ]
+    if any(is_control(arm.arm) for game in comparison.games for arm in game.arms):
+        words.append(
+            "A control has a treatment's parameters without what is claimed to help (placebo: ones "
+            "in place of coordinates). What a control gains too, coordinates did not bring."
+        )
+    return words
 
 
 def _scale(comparison: Comparison) -> str:

@@ -105,6 +105,7 @@ class ArmOnGame:
         scores: (runs,) mean raw return of the last training games within the budget.
         score: their mean.
         evaluation: mean raw score of the evaluations after training; None without one.
+        elsewhere: the same in regions that training left out, by the region.
         area: mean height of the learning curve up to the budget; None without one.
         reached: (runs,) agent steps to the threshold; infinite where it was not reached.
         against: this arm beside the others.
@@ -118,6 +119,7 @@ class ArmOnGame:
     evaluation: float | None
     area: float | None
     reached: tuple[float, ...]
+    elsewhere: Mapping[str, float] = field(default_factory=dict)
     against: tuple[Against, ...] = ()
 
     @property

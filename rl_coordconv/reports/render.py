@@ -22,12 +22,21 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 @dataclass(frozen=True)
 class Written:
-    """Where the files are."""
+    """Where the files are, and the answer that they give.
+
+    Attributes:
+        html: the page.
+        markdown: the same as Markdown.
+        csv: a row a run.
+        figures: the folder of the figures.
+        answers: of each comparison of two arms, in the order of the tallies.
+    """
 
     html: Path
     markdown: Path
     csv: Path
     figures: Path
+    answers: tuple[str, ...]
 
 
 def write_report(comparison: Comparison, folder: Path, *, source: str, made: str) -> Written:
@@ -46,7 +55,11 @@ def write_report(comparison: Comparison, folder: Path, *, source: str, made: str
     report = build_report(comparison, source=source, made=made)
     page = to_html(report)
     files = Written(
-        folder / "report.html", folder / "report.md", folder / "results.csv", folder / "figures"
+        folder / "report.html",
+        folder / "report.md",
+        folder / "results.csv",
+        folder / "figures",
+        tuple(one.sentence for one in report.headlines),
     )
     try:
         make_folder(files.figures)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from rl_coordconv.reports import formats, tables
 from rl_coordconv.reports.figures import Figure, Painter
-from rl_coordconv.reports.method import method
-from rl_coordconv.reports.outcomes import Comparison, GameResult, Tally
+from rl_coordconv.reports.headline import Headline, headlines
+from rl_coordconv.reports.imperfections import imperfections
+from rl_coordconv.reports.method import method, reading
+from rl_coordconv.reports.outcomes import Comparison, GameResult
 from rl_coordconv.reports.pairings import pairing_table
 from rl_coordconv.reports.precisions import precision_table
 from rl_coordconv.reports.suite import SuiteResult, costs, suites
@@ -45,20 +47,24 @@ class Report:
     Attributes:
         title: its heading.
         subtitle: what was read, and when.
-        tallies: the headline.
+        headlines: the answer, a comparison of two arms each.
         nothing: what to say where there is none.
+        reading: what the words of the answer mean.
         warnings: what a reader must know first.
         sections: in order.
         colours: of the arms, by their names.
+        names: short ones of the arms, by their names.
     """
 
     title: str
     subtitle: str
-    tallies: tuple[Tally, ...]
+    headlines: tuple[Headline, ...]
     nothing: str
+    reading: tuple[str, ...]
     warnings: tuple[str, ...]
     sections: tuple[Section, ...]
     colours: dict[str, str]
+    names: dict[str, str]
 
     @property
     def figures(self) -> list[Figure]:
@@ -87,23 +93,24 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
     finished = sum(game_arm.n for game in comparison.games for game_arm in game.arms)
     total = finished + len(comparison.left_out)
     arms = {arm.arm for game in comparison.games for arm in game.arms}
+    found = suites(comparison)
     sections = [
-        _overview(comparison),
+        _overview(comparison, painter),
         _choices(comparison),
-        *(_suite(suite, painter) for suite in suites(comparison)),
+        *(_suite(suite, painter) for suite in found),
         *(_games(comparison, agent, painter) for agent in comparison.agents),
         _weights(comparison, painter),
         Section(
             "cost",
             "Cost",
             text=(
-                "Measured while training, so it tells how fast runs were beside each other; runs "
-                "that shared a machine slowed each other down.",
+                "Measured while training, on machines that runs may have shared: two digits, and a "
+                "ratio to the baseline that says no more than which arm was about as fast.",
             ),
             tables=(tables.cost(costs(comparison)),),
         ),
         _divergences(comparison),
-        _left_out(comparison),
+        _imperfections(comparison),
         Section(
             "method",
             "Method",
@@ -122,17 +129,23 @@ def build_report(comparison: Comparison, *, source: str, made: str) -> Report:
     return Report(
         title="Do coordinates help?",
         subtitle=f"{finished} of {total} runs finished · {source} · {made}",
-        tallies=comparison.tallies,
+        headlines=headlines(comparison, found, painter.name),
         nothing="Only one arm was found: there is nothing to compare yet.",
+        reading=tuple(reading(comparison)),
         warnings=comparison.warnings,
         sections=tuple(section for section in sections if section),
         colours={arm: painter.colour(arm) for arm in sorted(arms)},
+        names={arm: painter.name(arm) for arm in sorted(arms)},
     )
 
 
-def _overview(comparison: Comparison) -> Section | None:
-    found = tuple(tables.overview(comparison, agent) for agent in comparison.agents)
-    return Section("overview", "Game by game", tables=found) if comparison.tallies else None
+def _overview(comparison: Comparison, painter: Painter) -> Section | None:
+    drawn = (painter.differences(one.agent, one.arm, one.other) for one in comparison.tallies)
+    found = [tables.arms(comparison, painter.name)]
+    if comparison.tallies:
+        found += [tables.overview(comparison, agent, painter.name) for agent in comparison.agents]
+    figures = tuple(figure for figure in drawn if figure)
+    return Section("overview", "Game by game", figures=figures, tables=tuple(found))
 
 
 def _choices(comparison: Comparison) -> Section | None:
@@ -187,7 +200,7 @@ def _game(game: GameResult, painter: Painter) -> Section:
         facts.append(f"threshold {formats.number(game.threshold)}")
     line = "; ".join(facts)
     figure = painter.curves(game)
-    found: Sequence[Table | None] = (tables.verdicts(game), tables.scores(game))
+    found: Sequence[Table | None] = (tables.verdicts(game, painter.name), tables.scores(game))
     return Section(
         f"{cell.agent}-{cell.game}",
         f"{cell.game}, {cell.agent}",
@@ -205,10 +218,11 @@ def _weights(comparison: Comparison, painter: Painter) -> Section | None:
         return None
     text = (
         "The norm of a CoordConv layer's coordinate weights divided by that of its image weights, "
-        "mean over the finished runs. Weights that grow show that training uses the coordinates, "
-        "not that they help; the placebo's extra channels are shown where they were recorded.",
+        "mean over the finished runs. It tells how large they are, not whether the policy uses "
+        "them: rl-coordconv evaluate RUN --ablate-coordinates plays with them at zero. The "
+        "placebo's extra channels are shown where they were recorded.",
     )
-    return Section("weights", "How the coordinate weights grew", text=text, figures=figures)
+    return Section("weights", "Coordinate weights beside image weights", text=text, figures=figures)
 
 
 def _divergences(comparison: Comparison) -> Section | None:
@@ -226,11 +240,6 @@ def _divergences(comparison: Comparison) -> Section | None:
     )  # fmt: skip
 
 
-def _left_out(comparison: Comparison) -> Section | None:
-    if not comparison.left_out:
-        return None
-    return Section(
-        "left-out",
-        "Unfinished, failed and missing runs",
-        tables=(tables.left_out(comparison.left_out),),
-    )
+def _imperfections(comparison: Comparison) -> Section | None:
+    table = imperfections(comparison)
+    return Section("imperfect", "What was not perfect", tables=(table,)) if table else None

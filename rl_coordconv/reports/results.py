@@ -61,6 +61,7 @@ class Run:
         divergence_retries: attempts that began after one that had.
         damaged: lines of its record of games that were left out because they are no rows.
         evaluation: (games,) raw scores of the evaluation after training.
+        elsewhere: the same in regions that training left out, by the region.
         parameters: numbers in the whole policy; None where unknown.
         settings: what was chosen and what it ran on, for finding what differs between arms.
         precisions: of its steps, ``bf16`` or ``bf16, from step 9 on fp32``; empty
@@ -92,6 +93,7 @@ class Run:
     divergence_retries: int = 0
     damaged: int = 0
     evaluation: tuple[float, ...] = ()
+    elsewhere: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     parameters: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     precisions: str = ""
@@ -186,6 +188,7 @@ def load_run(directory: RunDirectory) -> Run:
         divergences=status.divergences,
         divergence_retries=status.divergence_retries,
         evaluation=tuple(evaluation.returns) if evaluation else (),
+        elsewhere=_elsewhere(evaluation),
         parameters=count_parameters(directory),
         settings=_settings(config, environment),
         precisions=describe_history(environment.history),
@@ -195,6 +198,11 @@ def load_run(directory: RunDirectory) -> Run:
         unpaired=environment.unpaired_parameters,
         identity=config.hash,
     )
+
+
+def _elsewhere(evaluation: Evaluation | None) -> dict[str, tuple[float, ...]]:
+    found = evaluation.elsewhere if evaluation else {}
+    return {as_name(region): tuple(returns) for region, returns in found.items()}
 
 
 def _settings(config: RunConfig, environment: Environment) -> dict[str, str]:

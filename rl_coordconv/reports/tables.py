@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rl_coordconv.extractors.arms import is_control
 from rl_coordconv.reports import formats
 from rl_coordconv.reports.choosing import Selection
 from rl_coordconv.reports.formats import NONE
-from rl_coordconv.reports.outcomes import Against, Comparison, Divergence, GameResult
-from rl_coordconv.reports.selection import LeftOut
+from rl_coordconv.reports.outcomes import (
+    Against,
+    ArmOnGame,
+    Comparison,
+    Divergence,
+    GameResult,
+)
 from rl_coordconv.reports.suite import Cost, SuiteResult
 
 
@@ -40,72 +46,123 @@ class Table:
         header: the columns' names.
         rows: as many cells each.
         text: how many columns from the left hold words; the others hold numbers.
+        notes: how many columns from the right hold words, too.
     """
 
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     text: int = 1
+    notes: int = 0
 
 
-def overview(comparison: Comparison, agent: str) -> Table:
+Name = Callable[[str], str]
+"""Gives an arm's short name."""
+
+
+def overview(comparison: Comparison, agent: str, name: Name) -> Table:
     """Put every verdict of an agent in one table: a row a game, a column a pair of arms."""
     pairs = [(t.arm, t.other) for t in comparison.tallies if t.agent == agent]
     rows: list[tuple[Cell, ...]] = []
     for game in comparison.games_of(agent):
         found = {(arm.arm, one.other): one for arm in game.arms for one in arm.against}
         chips: list[Cell] = [
-            Chip(found[pair].verdict.value, _pairs(found[pair])) if pair in found else NONE
+            Chip(found[pair].verdict.value, _size(found[pair])) if pair in found else NONE
             for pair in pairs
         ]
         rows.append((game.cell.game, *chips, formats.steps(game.cell.budget)))
-    header = ("game", *(f"{arm} vs {other}" for arm, other in pairs), "compared at")
-    return Table(f"Verdicts of {agent}, game by game", header, tuple(rows), len(header))
+    header = ("game", *(f"{name(arm)} vs {name(other)}" for arm, other in pairs), "agent steps")
+    caption = f"Verdicts of {agent}, with the mean difference in raw score and the pairs of runs"
+    return Table(caption, header, tuple(rows), len(header))
 
 
-def _pairs(one: Against) -> str:
-    return f"{len(one.seeds)} {'pair' if len(one.seeds) == 1 else 'pairs'}"
+def _size(one: Against) -> str:
+    pairs = f"{len(one.seeds)} {'pair' if len(one.seeds) == 1 else 'pairs'}"
+    if one.difference is None:
+        return pairs
+    return f"{formats.number(one.difference.estimate, signed=True)}, {pairs}"
+
+
+def arms(comparison: Comparison, name: Name) -> Table:
+    """Tell what every short name stands for, and how large its network is."""
+    found: dict[str, list[ArmOnGame]] = {}
+    for game in comparison.games:
+        for arm in game.arms:
+            found.setdefault(arm.arm, []).append(arm)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            Arm(arm),
+            arm,
+            _role(arm, comparison.options.baseline),
+            str(sum(one.n for one in ones)),
+            _sizes(_least_and_most([one.parameters for one in ones])),
+        )
+        for arm, ones in sorted(found.items(), key=lambda item: _order(item[0], comparison))
+    )
+    header = ("arm", "extractor and options", "role", "finished runs", "parameters")
+    return Table("The arms: extractors with their options", header, rows, 3)
+
+
+def _order(arm: str, comparison: Comparison) -> tuple[bool, str]:
+    return arm != comparison.options.baseline, arm
+
+
+def _role(arm: str, baseline: str) -> str:
+    if arm == baseline:
+        return "baseline here"
+    return "control" if is_control(arm) else ""
+
+
+def _least_and_most(sizes: Sequence[int | None]) -> tuple[int, int] | None:
+    known = [size for size in sizes if size is not None]
+    return (min(known), max(known)) if known else None
 
 
 def scores(game: GameResult) -> Table:
     """Tell what each arm reached on one game, and at what cost."""
-    header = ("arm", "seeds", "n", "score", "evaluation", "area under curve",
-              "steps to threshold", "steps/s", "parameters", "training")  # fmt: skip
-    rows = tuple(
+    regions = sorted({region for arm in game.arms for region in arm.elsewhere})
+    header = (
+        "arm", "seeds", "n", "score", "evaluation", *(f"evaluation, {one}" for one in regions),
+        "area under curve", "steps to threshold",
+    )  # fmt: skip
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             Arm(arm.arm),
             formats.seeds([run.seed for run in arm.runs]),
             str(arm.n),
             formats.interval(arm.score),
             formats.number(arm.evaluation),
+            *(formats.number(arm.elsewhere.get(region)) for region in regions),
             formats.number(arm.area),
             formats.reached(arm.reached),
-            formats.number(arm.steps_per_second),
-            NONE if arm.parameters is None else f"{arm.parameters:,}",
-            formats.duration(arm.seconds),
         )
         for arm in game.arms
     )
     return Table(f"What each arm reached on {game.cell.game}", header, rows, 2)
 
 
-def verdicts(game: GameResult) -> Table | None:
+def verdicts(game: GameResult, name: Name) -> Table | None:
     """Tell how the arms differ on one game; None where there is nothing to compare."""
     rows: list[tuple[Cell, ...]] = [
-        (Arm(arm.arm), Arm(one.other), Chip(one.verdict.value, one.reason), *_difference(one))
+        (
+            f"{name(arm.arm)} vs {name(one.other)}",
+            Chip(one.verdict.value),
+            *_difference(one),
+            one.reason,
+        )
         for arm in game.arms
         for one in arm.against
     ]
-    header = ("arm", "beside", "verdict", "pairs", "difference", "P(improvement)", "p", "p (Holm)")
+    header = ("arms", "verdict", "difference", "pairs", "P(improvement)", "p", "p (Holm)", "why")
     caption = f"Differences on {game.cell.game}, paired by seed"
-    return Table(caption, header, tuple(rows), 3) if rows else None
+    return Table(caption, header, tuple(rows), 2, notes=1) if rows else None
 
 
 def _difference(one: Against) -> tuple[str, ...]:
     return (
-        str(len(one.seeds)),
         formats.interval(one.difference, signed=True),
-        formats.share(one.improvement),
+        str(len(one.seeds)),
+        formats.share(one.improvement, len(one.seeds)),
         formats.p_value(one.p_value),
         formats.p_value(one.adjusted_p),
     )
@@ -132,7 +189,7 @@ def suite_differences(suite: SuiteResult) -> Table | None:
             str(one.games),
             str(one.pairs),
             formats.interval(one.iqm, signed=True),
-            formats.share(one.improvement),
+            formats.share(one.improvement, one.pairs),
         )
         for row in suite.rows
         for one in row.differences
@@ -151,8 +208,8 @@ def cost(costs: Sequence[Cost]) -> Table:
             one.agent,
             Arm(one.arm),
             str(one.runs),
-            formats.number(one.steps_per_second),
-            NONE if one.relative is None else f"{one.relative:.2f} x",
+            formats.rough(one.steps_per_second),
+            NONE if one.relative is None else f"{one.relative:.1f} x",
             _sizes(one.parameters),
             formats.duration(one.seconds),
         )
@@ -195,12 +252,6 @@ def choices(selection: Selection) -> Table:
         for one in selection.choices
     )
     return Table("Hyperparameters that each arm is judged with", header, rows, 4)
-
-
-def left_out(runs: Sequence[LeftOut]) -> Table:
-    """Name the runs that count in no verdict."""
-    rows = tuple((run.label, run.state, run.progress, run.reason) for run in runs)
-    return Table("Runs that count in no verdict", ("run", "state", "progress", "reason"), rows, 4)
 
 
 def environments(comparison: Comparison) -> Table:
