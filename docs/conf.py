@@ -1,4 +1,4 @@
-"""Sphinx: ``make docs`` builds the site, without a network, and takes every warning for an error."""
+"""Sphinx: ``make docs`` builds the site, without a network; a warning is an error."""
 
 import os
 import sys

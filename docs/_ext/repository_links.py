@@ -51,7 +51,9 @@ class Repository:
             fence = bool(_FENCE.match(line))
             is_code ^= fence
             keep = is_code or fence
-            lines.append(line if keep else _LINK.sub(lambda found: self._link(found, source, page), line))
+            lines.append(
+                line if keep else _LINK.sub(lambda found: self._link(found, source, page), line)
+            )
         return "".join(lines)
 
     def _link(self, found: re.Match[str], source: Path, page: Path) -> str:
@@ -67,7 +69,11 @@ class Repository:
     def _place(self, target: Path, page: Path) -> str | None:
         """Return what a link of a page has to say, or None where it can lead nowhere."""
         name = target.relative_to(self.root).as_posix()
-        if target.is_dir() and (target / "README.md").is_file() and target.is_relative_to(self.docs):
+        if (
+            target.is_dir()
+            and (target / "README.md").is_file()
+            and target.is_relative_to(self.docs)
+        ):
             target /= "README.md"
         if name in self.pages:
             target = self.docs / f"{self.pages[name]}.md"

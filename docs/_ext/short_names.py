@@ -9,15 +9,15 @@ def _find(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Resolve a reference to the only object of the site that has this last name."""
     if node.get("refdomain") != "py" or node.get("reftype") not in ("obj", "class", "exc", "func"):
         return None
-    domain = env.get_domain("py")
-    ending = f".{node['reftarget'].rpartition('.')[2]}"
-    found = [name for name in domain.objects if name.endswith(ending)]
-    # The public import path is the shortest.
-    if not found or (rest := sorted(found, key=len)[1:2]) and len(rest[0]) == len(min(found, key=len)):
+    module, _, last = node["reftarget"].rpartition(".")
+    if module and not module.startswith("rl_coordconv"):
+        return None  # another library's class of the same name
+    domain, ending = env.get_domain("py"), f".{last}"
+    found = sorted((name for name in domain.objects if name.endswith(ending)), key=len)
+    if not found or (len(found) > 1 and len(found[0]) == len(found[1])):
         return None
-    return domain.resolve_xref(
-        env, node["refdoc"], app.builder, "obj", min(found, key=len), node, content
-    )
+    # The public import path is the shortest.
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, content)
 
 
 def setup(app: Any) -> dict[str, bool]:
