@@ -21,7 +21,7 @@ VERSIONS ?= oldest
 UPGRADE_oldest := -c constraints-oldest.txt
 UPGRADE_newest := --upgrade --upgrade-strategy eager
 
-.PHONY: help pong test test-slow test-versions lint benchmark clean
+.PHONY: help pong test test-slow test-versions lint docs benchmark clean
 
 help:
 	@echo "make pong       train Pong with CoordConv (STEPS, EXTRACTOR, AGENT, SEED, PRECISION)"
@@ -29,6 +29,7 @@ help:
 	@echo "make test-slow  the tests that take longer than half a minute each"
 	@echo "make test-versions  the tests with the VERSIONS=oldest declared or VERSIONS=newest released"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       build the documentation into docs/_build/html (warnings are errors)"
 	@echo "make benchmark  layer, environment and training beside their peers (an idle machine!)"
 	@echo "make clean      remove the virtual environment and caches; runs/ is kept"
 
@@ -53,6 +54,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# DOCS_INTERSPHINX=1 also links to torch's, Gymnasium's and stable-baselines3's pages; needs a network.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -b html docs docs/_build/html
+
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python scripts/benchmark.py layer
 	$(BIN)/python scripts/benchmark.py env
@@ -60,7 +65,7 @@ benchmark: $(VENV)/.installed-dev
 	$(BIN)/python scripts/benchmark.py train --agent a2c
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist
+	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache dist docs/_build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
@@ -75,3 +80,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
