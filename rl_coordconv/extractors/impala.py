@@ -101,8 +101,7 @@ class ImpalaCNN(NatureCNN):
             check_arguments({"where": where})
         elif with_r or coordinate_init != "default" or coordinate_scale != 1.0:
             raise InputError(
-                "with_r, coordinate_init and coordinate_scale need where='first', where='last' or "
-                "where='all'"
+                "with_r, coordinate_init and coordinate_scale need where='first', 'last' or 'all'"
             )
         image = check_image_space(
             observation_space,
