@@ -79,8 +79,14 @@ CASES = {
 }
 
 
-VARIANTS = [{}, {"pooling": "mean"}, {"pooling": "softmax", "zero_mean": True}, {"where": "last"},
-            {"embedding": "learned", "width": 1}, {"embedding": "sinusoids", "width": 1}]  # fmt: skip
+VARIANTS = [
+    {},
+    {"pooling": "mean"},
+    {"pooling": "softmax", "zero_mean": True},
+    {"where": "last"},
+    {"embedding": "learned", "width": 1},
+    {"embedding": "sinusoids", "width": 1},
+]
 
 
 @pytest.mark.parametrize(
