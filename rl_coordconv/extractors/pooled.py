@@ -28,7 +28,7 @@ SPECS = (
         preset=POOLED,
         options=_SHARED,
         choices=CHOICES,
-        colour="#6c757d",
+        colour="#1b6e8c",
     ),
     ExtractorSpec(
         "coordconv-pool",
@@ -37,7 +37,7 @@ SPECS = (
         preset=WITH_COORDINATES,
         options=_EXTRA,
         choices=CHOICES,
-        colour="#e4572e",
+        colour="#c2185b",
     ),
     ExtractorSpec(
         "placebo-pool",
@@ -46,7 +46,7 @@ SPECS = (
         preset=WITH_COORDINATES,
         options=_EXTRA,
         choices=CHOICES,
-        colour="#adb5bd",
+        colour="#a8a29e",
         dashes=(0, (4, 1.5)),
     ),
     ExtractorSpec(
@@ -54,7 +54,7 @@ SPECS = (
         PooledCNN,
         fixed={"pooling": "softmax"},
         options=("features_dim", "zero_mean"),
-        colour="#17877d",
+        colour="#4a8c2a",
     ),
     ExtractorSpec(
         "pool-embedding",

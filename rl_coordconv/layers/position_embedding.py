@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rl_coordconv.layers.names import public
 
 SLOWEST = 10_000.0
-"""How many times as slow as the first channels' the last channels' waves are, nearly."""
+"""How many times as long as the first waves the last ones would be, were there one more."""
 
 
 @public
