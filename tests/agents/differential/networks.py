@@ -100,7 +100,6 @@ NETWORKS = {
     "placebo": named("placebo"),
     "mean": named("coordconv", pooling="mean"),
     "last": named("coordconv-pool", where="last"),
-    "softmax": named("spatial-softmax"),
     "embedding": named("pool-embedding"),
     "impala": named("impala-coordconv"),
     "hidden layers": with_hidden_layers,
