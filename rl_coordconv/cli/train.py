@@ -47,8 +47,9 @@ class TrainArguments:
     extractors and environments of a run that is resumed. What you type yourself is imported anyway.
     """
     extractor: str = "coordconv"
-    """cnn, coordconv, coordconv-all, coordconv-paper, placebo, impala, impala-coordconv, or a class
-    of your own, my_package.nets:MyCNN."""
+    """cnn, coordconv, coordconv-all, coordconv-paper, placebo; pooled: cnn-pool, coordconv-pool,
+    placebo-pool, pool-embedding, pool-sinusoids, spatial-softmax; impala, impala-coordconv,
+    impoola, impoola-coordconv, impoola-placebo; or a class of your own, my_package.nets:MyCNN."""
     extractor_kwargs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     """Options of the extractor, for example with_r=true."""
     agent: str = "ppo"

@@ -9,6 +9,7 @@ from typing import NoReturn
 from rl_coordconv._util.errors import closest
 from rl_coordconv.extractors.combined import CoordConvCombinedExtractor
 from rl_coordconv.extractors.impala import ImpalaCNN
+from rl_coordconv.extractors.impoola import PlaceboImpalaCNN
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
 from rl_coordconv.extractors.pairing import initialize_paired_
 from rl_coordconv.extractors.policy import CoordConvCnnPolicy
@@ -28,6 +29,7 @@ __all__ = [
     "ExtractorSpec",
     "ImpalaCNN",
     "PlaceboCNN",
+    "PlaceboImpalaCNN",
     "PooledCNN",
     "Role",
     "extractor_policy_kwargs",

@@ -9,37 +9,52 @@ from rl_coordconv._util.errors import InputError, closest, shown
 from rl_coordconv.layers.checks import check_scale
 
 CHOICES = {
-    "where": ("first", "all"),
+    "where": ("first", "last", "all"),
     "coordinate_init": ("default", "zero", "separate"),
-    "pooling": ("flatten", "mean", "max"),
+    "pooling": ("flatten", "mean", "max", "softmax"),
+    "embedding": ("none", "learned", "sinusoids"),
 }
 
 MAX_UNITS = 2**31 - 1
 """Of a layer: what torch can count. How many a machine holds is another matter."""
+MAX_WIDTH = 64
+"""Of IMPALA's network: 2,048 channels in its last stages."""
+
+_INTEGERS = {"features_dim": MAX_UNITS, "width": MAX_WIDTH}
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> None:
+def check_arguments(
+    arguments: Mapping[str, Any], choices: Mapping[str, tuple[str, ...]] | None = None
+) -> None:
     """Check an extractor's arguments, those that are given.
+
+    Args:
+        arguments: by name.
+        choices: what is allowed of arguments of which not everything is.
 
     Raises:
         InputError: a value that is not allowed; names the closest one that is.
     """
+    allowed = CHOICES | dict(choices or {})
     for argument, value in arguments.items():
-        if argument in CHOICES:
-            _check_choice(argument, value)
+        if argument in allowed:
+            _check_choice(argument, value, allowed[argument])
         elif argument in ("with_r", "zero_mean") and not isinstance(value, bool):
             raise InputError(f"{argument}={shown(value)} is not possible (allowed: True, False)")
         elif argument == "coordinate_scale":
             check_scale(value)
-        elif argument == "features_dim" and (type(value) is not int or not 1 <= value <= MAX_UNITS):
-            raise InputError(
-                f"features_dim={shown(value)} is not possible (allowed: integers from 1 to "
-                f"{MAX_UNITS:,})"
-            )
+        elif argument in _INTEGERS:
+            _check_integer(argument, value, _INTEGERS[argument])
 
 
-def _check_choice(argument: str, value: Any) -> None:
-    allowed = CHOICES[argument]
+def _check_integer(argument: str, value: Any, most: int) -> None:
+    if type(value) is not int or not 1 <= value <= most:
+        raise InputError(
+            f"{argument}={shown(value)} is not possible (allowed: integers from 1 to {most:,})"
+        )
+
+
+def _check_choice(argument: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value in allowed:
         return
     nearest = closest(str(value), allowed, most=1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors.arguments import check_arguments
+from rl_coordconv.extractors.embedding import Embedding, check_embedding, embed_
 from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
@@ -19,6 +20,7 @@ from rl_coordconv.extractors.pooling import Pooling, pool_
 from rl_coordconv.extractors.replacing import (
     CoordinateInit,
     CoordinateScale,
+    ExtraLayer,
     Where,
     apply_initializer,
     center_first_kernels,
@@ -45,13 +47,15 @@ class ImpalaCNN(NatureCNN):
             [-10, 10].
         features_dim: units of the last layer.
         normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
-        where: None for plain convolutions, ``"first"`` for coordinates in the first one, ``"all"``
-            for coordinates in all fifteen.
+        where: None for plain convolutions, ``"first"`` for coordinates in the first one,
+            ``"last"`` in the last one of the last residual block, ``"all"`` in all fifteen.
         with_r: also give the distance from the centre; needs ``where``.
         coordinate_init: as for `CoordConvCNN`; needs ``where``.
         coordinate_scale: as for `CoordConvCNN`; needs ``where``.
         pooling: as for `PooledCNN`, like ``zero_mean``.
         zero_mean: see there.
+        embedding: as for `PooledCNN`.
+        width: what the channels are multiplied by; 2 in Impoola, 1 in IMPALA.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -61,8 +65,12 @@ class ImpalaCNN(NatureCNN):
 
     Source:
         Espeholt et al. 2018 (arXiv 1802.01561), figure 3, right: 16, 32 and 32 channels, and 256
-        units. Without its LSTM, its instruction input, its last reward and its last action.
+        units. Without its LSTM, its instruction input, its last reward and its last action. With
+        ``pooling="mean"`` and ``width=2`` it is the network of Trumpp et al. 2025, "Impoola" (arXiv
+        2503.05546), but for the initial weights, which are stable-baselines3's.
     """
+
+    layer: ExtraLayer = CoordConv2d
 
     def __init__(
         self,
@@ -76,20 +84,24 @@ class ImpalaCNN(NatureCNN):
         coordinate_scale: CoordinateScale = 1.0,
         pooling: Pooling = "flatten",
         zero_mean: bool = False,
+        embedding: Embedding = "none",
+        width: int = 1,
     ) -> None:
         options: dict[str, Any] = {
             "with_r": with_r,
             "coordinate_init": coordinate_init,
             "coordinate_scale": coordinate_scale,
         }
-        check_arguments(
-            options | {"features_dim": features_dim, "pooling": pooling, "zero_mean": zero_mean}
-        )
+        check_arguments(options | {
+            "features_dim": features_dim, "pooling": pooling, "zero_mean": zero_mean,
+            "embedding": embedding, "width": width,
+        })  # fmt: skip
+        check_embedding(embedding, pooling)
         if where is not None:
             check_arguments({"where": where})
         elif with_r or coordinate_init != "default" or coordinate_scale != 1.0:
             raise InputError(
-                "with_r, coordinate_init and coordinate_scale need where='first' or where='all'"
+                "with_r, coordinate_init and coordinate_scale need where='first', 'last' or 'all'"
             )
         image = check_image_space(
             observation_space,
@@ -99,15 +111,16 @@ class ImpalaCNN(NatureCNN):
         )
         BaseFeaturesExtractor.__init__(self, observation_space, features_dim)
         self.coordinate_init = coordinate_init
-        self.cnn = _make_stages(image.shape[0])
+        self.cnn = _make_stages(image.shape[0], width)
         if where is not None:
-            replace_convolutions(self.cnn, CoordConv2d, where=where, zero_mean=zero_mean, **options)
+            replace_convolutions(self.cnn, self.layer, where=where, zero_mean=zero_mean, **options)
         elif zero_mean:
             center_first_kernels(self.cnn)
         with torch.no_grad():
             size = self.cnn(torch.zeros(1, *image.shape)).shape[1]
         linear = nn.Sequential(nn.Linear(size, features_dim), nn.ReLU())
         self.linear = pool_(self.cnn, linear, pooling)
+        embed_(self.cnn, embedding, image.shape)
 
     def apply(self, fn: Callable[[nn.Module], Any]) -> Self:
         """Apply a function to every module; an initialiser heeds ``coordinate_init``."""
@@ -115,9 +128,9 @@ class ImpalaCNN(NatureCNN):
         return self
 
 
-def _make_stages(inputs: int) -> nn.Sequential:
+def _make_stages(inputs: int, width: int) -> nn.Sequential:
     stages = []
-    for channels in CHANNELS:
+    for channels in (width * one for one in CHANNELS):
         stages.append(Stage(inputs, channels))
         inputs = channels
     return nn.Sequential(*stages, nn.ReLU(), nn.Flatten())

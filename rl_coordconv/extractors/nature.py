@@ -10,6 +10,7 @@ from stable_baselines3.common.torch_layers import NatureCNN
 from torch import nn
 
 from rl_coordconv.extractors.arguments import check_arguments
+from rl_coordconv.extractors.embedding import Embedding, check_embedding, embed_
 from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
@@ -42,9 +43,13 @@ class PooledCNN(NatureCNN):
         normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
         pooling: ``"flatten"``: the last layer sees every place of every map, as NatureCNN's does;
             ``"mean"`` or ``"max"``: it sees one number a map, and the network does not know where
-            something is unless the maps themselves say so.
+            something is unless the maps themselves say so; ``"softmax"``: it sees two, the place
+            where the map is brightest, see `SpatialSoftmax`.
         zero_mean: whether the first convolution's kernels have their mean subtracted, see
             `ZeroMeanConv2d`.
+        embedding: what is added to every place of the last maps, before their ReLU, so that the
+            maps do say where: ``"none"``, ``"learned"`` (`PositionEmbedding`) or ``"sinusoids"``
+            (`SinusoidalEmbedding`); needs a ``pooling``.
 
     Shape:
         (N, channels, height, width), scaled -> (N, features_dim).
@@ -64,9 +69,12 @@ class PooledCNN(NatureCNN):
         *,
         pooling: Pooling = "flatten",
         zero_mean: bool = False,
+        embedding: Embedding = "none",
     ) -> None:
-        check_arguments({"pooling": pooling, "features_dim": features_dim, "zero_mean": zero_mean})
-        check_image_space(
+        check_arguments({"pooling": pooling, "features_dim": features_dim, "zero_mean": zero_mean,
+                         "embedding": embedding})  # fmt: skip
+        check_embedding(embedding, pooling)
+        image = check_image_space(
             observation_space,
             type(self).__name__,
             smallest_side=SMALLEST_SIDE,
@@ -74,6 +82,7 @@ class PooledCNN(NatureCNN):
         )
         super().__init__(observation_space, features_dim, normalized_image)
         self.linear = pool_(self.cnn, self.linear, pooling)
+        embed_(self.cnn, embedding, image.shape)
         if zero_mean:
             center_first_kernels(self.cnn)
 
@@ -116,7 +125,7 @@ class _ExtraChannelCNN(PooledCNN):
 
 @public
 class CoordConvCNN(_ExtraChannelCNN):
-    """NatureCNN whose first convolution, or every one, is a `CoordConv2d`.
+    """NatureCNN whose first or last convolution, or every one, is a `CoordConv2d`.
 
     Nothing else differs from stable-baselines3's NatureCNN. Outside `extractor_policy_kwargs`
     pass ``net_arch=[]`` beside it, because SB3 gives every extractor but NatureCNN two more hidden
@@ -131,7 +140,8 @@ class CoordConvCNN(_ExtraChannelCNN):
             [-10, 10].
         features_dim: units of the last layer.
         normalized_image: set by stable-baselines3 from the policy's ``normalize_images``.
-        where: ``"first"`` or ``"all"`` convolutions.
+        where: ``"first"``, ``"last"`` or ``"all"`` convolutions. In the last one, before a pooling,
+            "what, at which x" arises in one step.
         with_r: also give the distance from the centre.
         coordinate_init: ``"default"`` initialises a layer's weight as one matrix, in which the
             image's part is smaller than without coordinates; ``"separate"`` the image's part as

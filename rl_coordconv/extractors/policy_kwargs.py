@@ -31,13 +31,21 @@ def extractor_policy_kwargs(
             ``coordconv-all`` (in every one), ``placebo`` (ones in place of coordinates),
             ``impala``, ``impala-coordconv``, or ``coordconv-paper``: coordinates as they are
             published, which Adam and RMSprop learn 64 times as fast as a bias, and with which
-            agents were found to learn worse (docs/layers.md). A class of one's own,
-            ``module:Class``, once `import_extractor` has imported it.
+            agents were found to learn worse (docs/layers.md). With one number a map in place of
+            its places: ``cnn-pool``, ``coordconv-pool``, ``placebo-pool``, and
+            ``pool-embedding`` or ``pool-sinusoids`` (`PositionEmbedding`, `SinusoidalEmbedding`);
+            with two, ``spatial-softmax`` (`SpatialSoftmax`); IMPALA's network pooled, ``impoola``,
+            ``impoola-coordconv``, ``impoola-placebo``. A class of one's own, ``module:Class``, once
+            `import_extractor` has imported it.
         observation_space: the environment's. In a Dict the extractor is for each of its images, see
             `CoordConvCombinedExtractor`; any other space changes nothing.
-        **options: ``features_dim`` (an integer), ``pooling`` (``"flatten"``, ``"mean"`` or
-            ``"max"``, see `PooledCNN`), ``zero_mean`` (True or False, see `ZeroMeanConv2d`) and,
-            where there are extra channels, ``with_r`` (also the distance from the centre),
+        **options: ``features_dim`` (an integer), ``pooling`` (``"flatten"``, which the pooled names
+            have not, ``"mean"``, ``"max"`` or ``"softmax"``, see `PooledCNN`; what
+            ``spatial-softmax`` says by its name), ``zero_mean`` (True or False, see
+            `ZeroMeanConv2d`), Impoola's ``width`` (2; what the channels are multiplied by) and
+            ``embedding`` (``"none"``, ``"learned"`` or ``"sinusoids"``) and, where there are extra
+            channels, in the pooled names ``where`` (``"first"``, ``"last"`` or ``"all"``
+            convolutions), ``with_r`` (also the distance from the centre),
             ``coordinate_scale`` (``"kernel"``; 1.0 in ``coordconv-paper``) and ``coordinate_init``
             (``"separate"``; ``"default"`` in ``coordconv-paper``; or ``"zero"`` to begin as the
             plain network), see `CoordConvCNN`.

@@ -1,4 +1,4 @@
-"""What becomes of the last convolution's maps: all of their places, or one number a map."""
+"""What becomes of the last convolution's maps: all of their places, or one or two numbers a map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-Pooling = Literal["flatten", "mean", "max"]
+from rl_coordconv.layers import SpatialSoftmax
+
+Pooling = Literal["flatten", "mean", "max", "softmax"]
 
 
 class GlobalPool(nn.Module):
@@ -38,7 +40,7 @@ def pool_(network: nn.Sequential, linear: nn.Sequential, pooling: Pooling) -> nn
     Args:
         network: ends in `nn.Flatten`; it is changed in place, unless ``pooling`` is ``"flatten"``.
         linear: a linear layer and its ReLU, for the flattened maps.
-        pooling: ``"flatten"``, ``"mean"`` or ``"max"``.
+        pooling: ``"flatten"``, ``"mean"``, ``"max"``, or ``"softmax"`` for `SpatialSoftmax`.
 
     Returns:
         The linear layer and its ReLU for what the network now returns.
@@ -49,6 +51,10 @@ def pool_(network: nn.Sequential, linear: nn.Sequential, pooling: Pooling) -> nn
     features = linear[0]
     assert isinstance(network[-1], nn.Flatten)
     assert isinstance(features, nn.Linear)
-    network[-1] = GlobalPool(pooling)
-    channels = convolutions[-1].out_channels
-    return nn.Sequential(nn.Linear(channels, features.out_features), nn.ReLU())
+    numbers = convolutions[-1].out_channels
+    if pooling == "softmax":
+        network[-1] = SpatialSoftmax()
+        numbers *= 2
+    else:
+        network[-1] = GlobalPool(pooling)
+    return nn.Sequential(nn.Linear(numbers, features.out_features), nn.ReLU())

@@ -9,7 +9,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from rl_coordconv._util.errors import InputError, unknown_name
 from rl_coordconv._util.importing import import_named, is_import_path, require_trust, trust
-from rl_coordconv.extractors import impala, nature
+from rl_coordconv.extractors import impala, impoola, nature, pooled
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.spec import ExtractorSpec, foreign_spec
 
@@ -33,7 +33,7 @@ def register_extractor(spec: ExtractorSpec) -> None:
         raise InputError(f"extractor {spec.name!r} is registered already, as {known.cls.__name__}")
 
 
-for _spec in (*nature.SPECS, *impala.SPECS):
+for _spec in (*nature.SPECS, *pooled.SPECS, *impala.SPECS, *impoola.SPECS):
     register_extractor(_spec)
 
 

@@ -18,7 +18,7 @@ from rl_coordconv.layers.separate import (
 )
 from rl_coordconv.layers.zero_mean import zero_mean_of
 
-Where = Literal["first", "all"]
+Where = Literal["first", "last", "all"]
 CoordinateInit = Literal["default", "zero", "separate"]
 CoordinateScale = float | Literal["kernel"]
 ExtraLayer = type[CoordConv2d] | type[ConstantConv2d]
@@ -34,16 +34,17 @@ def replace_convolutions(
     coordinate_scale: CoordinateScale = 1.0,
     zero_mean: bool = False,
 ) -> None:
-    """Replace the first or all convolutions of a network in place, with new weights.
+    """Replace the first, the last or all convolutions of a network in place, with new weights.
 
-    ``zero_mean`` is for the first one, which sees the image itself.
+    ``zero_mean`` is for the first one, which sees the image itself, wherever the layers are.
 
     With ``coordinate_init="separate"`` the image's part keeps the weights that were there, and the
     global random generator its place.
     """
     found = _convolutions(network)
     is_separate = coordinate_init == "separate"
-    for parent, name, conv in found[:1] if where == "first" else found:
+    chosen = {"first": found[:1], "last": found[-1:], "all": found}[where]
+    for parent, name, conv in chosen:
         with stream_of_its_own() if is_separate else nullcontext():
             new = layer(
                 conv.in_channels,
@@ -59,6 +60,8 @@ def replace_convolutions(
         if is_separate:
             copy_plain_(new, conv)
         setattr(parent, name, new)
+    if zero_mean and found[0] not in chosen:
+        center_first_kernels(network)
 
 
 def center_first_kernels(network: nn.Module) -> None:

@@ -36,6 +36,7 @@ class ExtractorSpec:
         fixed: arguments that make the name what it is.
         preset: arguments that the name chooses where nothing else is asked for.
         options: the names of the arguments that are free.
+        choices: the values of options of which the name does not have all that its class has.
         plain: the class where all options that it does not take have their defaults, which are not
             told to it; None for the same one.
         colour: of its curves in every figure, ``#rrggbb``; None takes the next free one.
@@ -53,6 +54,7 @@ class ExtractorSpec:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     preset: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plain: type[BaseFeaturesExtractor] | None = None
     colour: str | None = None
     dashes: str | tuple[int, tuple[float, ...]] = "-"
@@ -102,7 +104,7 @@ class ExtractorSpec:
             raise InputError(f"extractor {self.name!r}: {error}") from None
 
     def _check_value(self, option: str, value: Any) -> None:
-        check_arguments({option: value})
+        check_arguments({option: value}, self.choices)
 
 
 class ForeignSpec(ExtractorSpec):

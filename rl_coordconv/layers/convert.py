@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from rl_coordconv.layers.separate import copy_plain_
 from rl_coordconv.layers.weights import zero_coordinate_weights_
 from rl_coordconv.layers.zero_mean import ZeroMeanConv2d
 
-Where = Literal["first", "all"]
+Where = Literal["first", "last", "all"]
 
 
 @public
@@ -44,8 +44,9 @@ def convert_to_coordconv(
 
     Args:
         module: the network; it is changed in place.
-        where: ``"first"`` for the first convolution in the order of registration (the order of
-            ``module.modules()``, which is not always the order of computation), or ``"all"``.
+        where: ``"first"`` or ``"last"`` for that convolution in the order of registration (the
+            order of ``module.modules()``, which is not always the order of computation), or
+            ``"all"``.
         with_r: whether the new layers also see the distance from the centre.
         coordinate_scale: as `CoordConv2d`; ``"kernel"`` before learning with Adam or RMSprop.
 
@@ -57,12 +58,14 @@ def convert_to_coordconv(
             convolution to convert, or one that cannot be: with groups, with lazy or parametrised
             weights, or a subclass with behaviour of its own. Nothing is changed then.
     """
-    if where not in ("first", "all"):
-        nearest = closest(str(where), ("first", "all"), most=1)
+    allowed = get_args(Where)
+    if where not in allowed:
+        nearest = closest(str(where), allowed, most=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(f"unknown where={where!r}{hint} (allowed: 'first', 'all')")
+        names = ", ".join(map(repr, allowed))
+        raise InputError(f"unknown where={where!r}{hint} (allowed: {names})")
     found = list(_convolutions(module))
-    chosen = found[:1] if where == "first" else found
+    chosen = {"first": found[:1], "last": found[-1:], "all": found}[where]
     if not chosen:
         raise InputError(f"{type(module).__name__} has no nn.Conv2d to convert")
     for name, layer in chosen:

@@ -15,15 +15,16 @@ def coordinates(
     """Return x, y and, if asked for, r, (1, 2 or 3, height, width)."""
     is_double = dtype == torch.float64 or dtype == torch.complex128
     exact = torch.float64 if is_double else torch.float32
-    x = _axis(width, device, exact).view(1, 1, 1, width).expand(1, 1, height, width)
-    y = _axis(height, device, exact).view(1, 1, height, 1).expand(1, 1, height, width)
+    x = axis(width, device, exact).view(1, 1, 1, width).expand(1, 1, height, width)
+    y = axis(height, device, exact).view(1, 1, height, 1).expand(1, 1, height, width)
     channels = [x, y]
     if with_r:
         channels.append(torch.sqrt(x * x + y * y))
     return torch.cat(channels, dim=1).to(dtype)
 
 
-def _axis(length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+def axis(length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return the coordinates along a side, (length,), -1 to 1; 0 for a single one."""
     position = torch.arange(length, device=device, dtype=dtype)
     # 2 i - (n - 1) is exact and symmetric, so both ends are exactly -1 and 1.
     return (2 * position - (length - 1)) / max(length - 1, 1)

@@ -79,10 +79,28 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("pooling", ["flatten", "mean"])
-@pytest.mark.parametrize("name", EXTRACTORS)
-def test_every_extractor_there_is_computes_the_same_after_loading(name, pooling, tmp_path):
-    options = extractor_policy_kwargs(name, features_dim=16, pooling=pooling)
+VARIANTS = [
+    {},
+    {"pooling": "mean"},
+    {"pooling": "softmax", "zero_mean": True},
+    {"where": "last"},
+    {"embedding": "learned", "width": 1},
+    {"embedding": "sinusoids", "width": 1},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (name, options)
+        for name, spec in EXTRACTORS.items()
+        for options in VARIANTS
+        if set(options) <= set(spec.options)
+    ],
+    ids=str,
+)
+def test_every_extractor_there_is_computes_the_same_after_loading(name, options, tmp_path):
+    options = extractor_policy_kwargs(name, features_dim=16, **options)
     model = agent(name, **options)
     save_portable(model, tmp_path)
     loaded, images = load_portable(tmp_path, device="cpu"), observations()

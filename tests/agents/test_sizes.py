@@ -40,6 +40,8 @@ def test_a_rollout_of_images(monkeypatch):
         ("coordconv", ATARI, 64 * 7 * 7),
         ("placebo", AIM, 64 * 11 * 11),
         ("impala", ATARI, 32 * 11 * 11),
+        ("impoola", ATARI, 64),
+        ("spatial-softmax", ATARI, 128),
     ],
 )
 @pytest.mark.parametrize(("agent", "copies"), [("ppo", 4), ("a2c", 3)])

@@ -323,7 +323,7 @@ def test_impalas_residual_blocks_by_hand():
 
 
 def test_options_without_coordinates_are_refused_by_impala():
-    with pytest.raises(InputError, match="need where='first' or where='all'"):
+    with pytest.raises(InputError, match="need where='first', 'last' or 'all'"):
         ImpalaCNN(ATARI, with_r=True)
 
 

@@ -23,7 +23,7 @@ def network():
     )
 
 
-@pytest.mark.parametrize(("where", "count"), [("first", 1), ("all", 3)])
+@pytest.mark.parametrize(("where", "count"), [("first", 1), ("last", 1), ("all", 3)])
 @pytest.mark.parametrize("with_r", [False, True])
 def test_the_converted_network_computes_the_same(where, count, with_r):
     torch.manual_seed(0)
@@ -33,7 +33,8 @@ def test_the_converted_network_computes_the_same(where, count, with_r):
     assert convert_to_coordconv(net, where, with_r) is net
     layers = [layer for layer in net.modules() if isinstance(layer, CoordConv2d)]
     assert len(layers) == count
-    assert isinstance(net[0], CoordConv2d)
+    assert isinstance(net[0], CoordConv2d) == (where != "last")
+    assert isinstance(net[3], CoordConv2d) == (where != "first")
     assert torch.allclose(net(image), before, atol=1e-13)
     net(image).square().sum().backward()
     for layer in layers:

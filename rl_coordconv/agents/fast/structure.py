@@ -21,17 +21,32 @@ from rl_coordconv._util.torch_internals import (
     read_parts,
     read_versions,
 )
-from rl_coordconv.extractors import CoordConvCNN, ImpalaCNN, PlaceboCNN, PooledCNN
+from rl_coordconv.extractors import (
+    CoordConvCNN,
+    ImpalaCNN,
+    PlaceboCNN,
+    PlaceboImpalaCNN,
+    PooledCNN,
+)
 from rl_coordconv.extractors.impala import ResidualBlock, Stage
 from rl_coordconv.extractors.pooling import GlobalPool
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d, ZeroMeanConv2d
+from rl_coordconv.layers import (
+    ConstantConv2d,
+    CoordConv2d,
+    PositionEmbedding,
+    SinusoidalEmbedding,
+    SpatialSoftmax,
+    ZeroMeanConv2d,
+)
 
 _PURE: tuple[type[nn.Module], ...] = (
     *(nn.Linear, nn.Conv2d, ZeroMeanConv2d, CoordConv2d, ConstantConv2d),
     *(nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Identity),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, GlobalPool),
+    *(SpatialSoftmax, PositionEmbedding, SinusoidalEmbedding),
     *(nn.Flatten, nn.LayerNorm, nn.GroupNorm, nn.Sequential),
-    *(NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN, ImpalaCNN, Stage, ResidualBlock),
+    *(NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN, ImpalaCNN, PlaceboImpalaCNN),
+    *(Stage, ResidualBlock),
     *(FlattenExtractor, MlpExtractor),
 )
 """Deterministic, without a state that a call changes, and the same for a sample in any batch and

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,10 +19,9 @@ from rl_coordconv.agents.fast.images import (
     relu_with_map,
 )
 from rl_coordconv.agents.fast.linear import linear
-from rl_coordconv.agents.fast.structure import is_pure, is_unmodified
-from rl_coordconv.extractors import CoordConvCNN, PlaceboCNN, PooledCNN
-from rl_coordconv.extractors.pooling import GlobalPool
-from rl_coordconv.layers import ConstantConv2d, CoordConv2d, ZeroMeanConv2d
+from rl_coordconv.agents.fast.natures import POOLINGS, is_plain_nature, layers_of
+from rl_coordconv.agents.fast.structure import is_pure
+from rl_coordconv.layers import ZeroMeanConv2d
 from rl_coordconv.layers.conv import ExtraChannelConv2d
 
 MAX_PIXEL = 255.0
@@ -30,8 +29,6 @@ _CPU_CHUNK = {torch.float32: 64, torch.bfloat16: 256}
 """Images convolved at once on a CPU: in larger chunks the activations leave its caches, and their
 memory goes back to the operating system after every use (measured, see docs/performance.md)."""
 
-
-_NATURES = (NatureCNN, PooledCNN, CoordConvCNN, PlaceboCNN)
 
 RolloutTorso = Callable[..., Tensor]
 """Takes images and, if activations are to be cached, a list that they are appended to."""
@@ -74,46 +71,14 @@ def make_torso(extractor: BaseFeaturesExtractor, dtype: torch.dtype, scale: floa
     return GenericTorso(extractor, dtype, scale)
 
 
-def is_plain_nature(extractor: Any) -> bool:
-    """Tell whether an extractor is NatureCNN or one of ours like it, with nothing changed in it."""
-    if not is_unmodified(extractor, *_NATURES) or not is_pure(extractor):
-        return False
-    if not is_unmodified(extractor.cnn, nn.Sequential) or len(extractor.cnn) < 3:
-        return False
-    *pairs, last = extractor.cnn
-    convolutions, activations = pairs[::2], pairs[1::2]
-    return (
-        len(convolutions) == len(activations)
-        and _is_end(last)
-        and all(_is_plain_convolution(module) for module in convolutions)
-        and all(type(module) is nn.ReLU for module in activations)
-        and [type(module) for module in extractor.linear] == [nn.Linear, nn.ReLU]
-        and extractor.linear[0].bias is not None
-        and len({part.dtype for part in extractor.parameters()}) == 1
-    )
-
-
-def _is_end(module: nn.Module) -> bool:
-    if type(module) is nn.Flatten:
-        return (module.start_dim, module.end_dim) == (1, -1)
-    return type(module) is GlobalPool
-
-
-def _is_plain_convolution(module: nn.Module) -> bool:
-    return type(module) in (nn.Conv2d, ZeroMeanConv2d, CoordConv2d, ConstantConv2d) and (
-        module.padding,
-        module.dilation,
-        module.groups,
-    ) == ((0, 0), (1, 1), 1)
-
-
 @dataclass(frozen=True)
 class _Convolution:
     weight: Tensor
     """(out, image channels, kernel, kernel), without the layer's own channels."""
     bias: Tensor | None
     extra: Tensor | None
-    """(1, out, H', W'): what the layer's own channels and the bias add to every image."""
+    """(1, out, H', W'): what the layer's own channels, the bias and an embedding add to every
+    image."""
     stride: tuple[int, int]
 
     def to(self, dtype: torch.dtype) -> _Convolution:
@@ -126,8 +91,8 @@ class _Convolution:
 class NatureTorso:
     """NatureCNN, with or without coordinates, in one memory format and one precision throughout.
 
-    The scale of the pixels is folded into the first weight; the coordinates' share is added as a
-    map. Weights stay what they are and get their gradients in their own type.
+    The scale of the pixels is folded into the first weight; what coordinates and embeddings add is
+    added as a map. Weights stay what they are and get their gradients in their own type.
 
     Args:
         extractor: for which `is_plain_nature` is true.
@@ -136,15 +101,14 @@ class NatureTorso:
     """
 
     def __init__(self, extractor: Any, dtype: torch.dtype, scale: float) -> None:
-        self._convolutions = [part for part in extractor.cnn if isinstance(part, nn.Conv2d)]
+        self._layers = layers_of(extractor.cnn)
         self._linear: nn.Linear = extractor.linear[0]
         last = extractor.cnn[-1]
-        self._finish = last if isinstance(last, GlobalPool) else FlattenChannelsLast.apply
+        self._finish = last if isinstance(last, POOLINGS) else FlattenChannelsLast.apply
         self._dtype, self._scale = dtype, scale
-        self.n_cached = len(self._convolutions)
-        self.copied: list[Tensor] = [
-            part for layer in self._convolutions for part in layer.parameters()
-        ]
+        self.n_cached = len(self._layers)
+        modules = [module for layer in self._layers for module in layer if module is not None]
+        self.copied: list[Tensor] = [part for one in modules for part in one.parameters()]
         if self._linear.weight.dtype is not dtype:
             self.copied += [self._linear.weight, self._linear.bias]
 
@@ -184,13 +148,15 @@ class NatureTorso:
 
     def _fold(self, height: int, width: int) -> list[_Convolution]:
         folded = []
-        for index, layer in enumerate(self._convolutions):
+        for index, (layer, embedding) in enumerate(self._layers):
             weight, bias, extra = layer.weight, layer.bias, None
             if isinstance(layer, ExtraChannelConv2d):
                 weight, extra = layer.decompose(height, width)
                 bias = None
             elif isinstance(layer, ZeroMeanConv2d):
                 weight, bias = layer.decompose()
+            if embedding is not None:
+                bias, extra = None, _add(embedding.map, extra, bias)
             if index == 0:
                 weight = weight * self._scale
             stride = (layer.stride[0], layer.stride[1])
@@ -222,6 +188,13 @@ class NatureTorso:
             )
         flat: Tensor = self._finish(images)
         return flat
+
+
+def _add(embedding: Tensor, extra: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Return all that is added to every image as one map, (1, out, H', W')."""
+    if extra is None:
+        return embedding if bias is None else embedding + bias.view(1, -1, 1, 1)
+    return embedding + extra
 
 
 def _activate(flat: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -99,6 +99,8 @@ NETWORKS = {
     "coordconv-all": named("coordconv-all", with_r=True),
     "placebo": named("placebo"),
     "mean": named("coordconv", pooling="mean"),
+    "last": named("coordconv-pool", where="last"),
+    "embedding": named("pool-embedding"),
     "impala": named("impala-coordconv"),
     "hidden layers": with_hidden_layers,
     "small": own(Small),

@@ -61,7 +61,18 @@ def train_both(cls, steps=128, callback=lambda: None, **options):
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "unshared"])
 @pytest.mark.parametrize(
     "extractor",
-    ["cnn", "coordconv", "coordconv-all", "placebo", "impala", "impala-coordconv"],
+    [
+        "cnn",
+        "coordconv",
+        "coordconv-all",
+        "placebo",
+        "impala",
+        "impala-coordconv",
+        "coordconv-pool",
+        "spatial-softmax",
+        "pool-embedding",
+        "pool-sinusoids",
+    ],
 )
 @pytest.mark.parametrize("cls", [A2C, PPO])
 def test_captured_it_trains_the_same_weights(cls, extractor, shared):

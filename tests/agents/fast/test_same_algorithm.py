@@ -86,10 +86,19 @@ def exact(scaled):
         ("coordconv-all", {"pooling": "max"}),
         ("cnn", {"zero_mean": True}),
         ("placebo", {"zero_mean": True}),
+        ("cnn-pool", {}),
+        ("coordconv-pool", {"where": "last", "zero_mean": True}),
+        ("placebo-pool", {"where": "all", "pooling": "mean"}),
+        ("spatial-softmax", {}),
+        ("coordconv-pool", {"where": "last", "pooling": "softmax"}),
+        ("pool-embedding", {}),
+        ("pool-sinusoids", {"pooling": "mean", "zero_mean": True}),
+        ("impoola-coordconv", {"where": "last", "width": 1, "embedding": "learned"}),
     ],
     ids=[
         *("cnn", "coordconv", "scaled", "impala-coordconv", "mean", "max"),
-        *("zero-mean", "zero-mean-placebo"),
+        *("zero-mean", "zero-mean-placebo", "pool", "last", "placebo-all-mean", "softmax"),
+        *("softmax-last", "embedding", "sinusoids", "impoola"),
     ],
 )
 @pytest.mark.parametrize("name", PAIRS)
