@@ -117,7 +117,7 @@ def test_the_page_needs_nothing_and_runs_nothing(files):
         value[1:] for _, name, value in page.attributes if name == "href" and value[0] == "#"
     }
     assert targets <= set(page.ids)
-    assert page.tags.count("svg") == 2 + 2 + 2 + 2  # differences, curves and weights, two over the suite
+    assert page.tags.count("svg") == 2 + 2 + 2 + 2  # differences, curves, weights, two of the suite
 
 
 def test_names_are_shown_rather_than_obeyed(files):
