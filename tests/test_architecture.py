@@ -26,6 +26,7 @@ ALLOWED = {
     "training": {"layers", "extractors", "agents", "envs", "runs", "machine"},
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
     "reports": {"runs", "envs", "extractors", "statistics", "machine"},
+    "exports": {"agents", "envs", "runs", "training"},
     "benchmarks": {
         "layers",
         "extractors",
@@ -40,6 +41,7 @@ ALLOWED = {
         "training",
         "sweeps",
         "reports",
+        "exports",
         "benchmarks",
         "runs",
         "tasks",
@@ -126,6 +128,8 @@ HEAVY = (
     "cv2",
     "jinja2",
     "scipy",
+    "onnx",
+    "onnxruntime",
 )
 
 

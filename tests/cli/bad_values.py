@@ -331,6 +331,21 @@ CURVES = [
     (["RUN", "--output", "file/x.png"], "the folder file does not exist"),
 ]
 
+EXPORT = [
+    ([], "Missing from rl-coordconv export: RUN_DIR"),
+    (["RUN"], "--onnx"),
+    (["RUN", "--onnx"], "--onnx"),
+    (["nowhere", "--onnx", "x.onnx"], "is not a run directory"),
+    (["file", "--onnx", "x.onnx"], "file is a file, not a run directory"),
+    (["[/b]", "--onnx", "x.onnx"], "[/b] is not a run directory"),
+    (["RUN", "--onnx", "x"], "--onnx x has no known ending (allowed: .onnx)"),
+    (["RUN", "--onnx", "x.onxx"], "did you mean 'x.onnx'"),
+    (["RUN", "--onnx", "no/x.onnx"], "the folder no does not exist"),
+    (["RUN", "--onnx", "folder.onnx"], "folder.onnx is a directory"),
+    (["RUN", "--onnx", "taken.onnx"], "taken.onnx.json is a directory"),
+    (["RUN", "--onnx", "/proc/x.onnx"], "nothing can be written in /proc"),
+]
+
 COMPARE = [
     (["SWEEP", "--select-seeds", "0-"], "--select-seeds '0-' is neither like 0-1 nor like 0,2"),
     (["SWEEP", "--select-seeds", "16384"], "'16384' is not a seed, or a first and a last one"),

@@ -13,7 +13,7 @@ from rl_coordconv._util.presets import preset_path
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.cli import main
-from rl_coordconv.cli.main import one_line
+from rl_coordconv.cli.main import COMMANDS, one_line
 from rl_coordconv.envs import make_vec_env
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.training.resolve import resolve_run
@@ -48,7 +48,8 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_preset(tmp_path / "small.yaml")
     Path("file").write_text("x")
-    for name in ("folder", "folder.yaml", "folder.png", "folder.mp4"):
+    for name in ("folder", "folder.yaml", "folder.png", "folder.mp4", "folder.onnx",
+                 "taken.onnx.json"):  # fmt: skip
         Path(name).mkdir()
     os.mkfifo("pipe.yaml")
     os.symlink("nowhere", "dangling.yaml")
@@ -65,6 +66,7 @@ def _here(tmp_path, monkeypatch):
         "training.video._record",
         "reports.gather.compare",
         "reports.curves._draw_game",
+        "exports.export.to_onnx",
         "tasks.run.run_task",
         "benchmarks.env.measure",
         "benchmarks.layer.measure",
@@ -104,7 +106,7 @@ def test_words_that_say_nothing_or_cannot_be_shown(refused, flag, word):
     assert bad.NO_WORDS[word].format(flag=flag) in refused("train", flag, word)
 
 
-@pytest.mark.parametrize("command", ["sweep", "compare", "evaluate", "curves", "task"])
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - {"benchmark"}))
 def test_they_are_refused_in_every_command(refused, command):
     assert "'' is empty" in refused(command, "")
     assert "'' after '--output' is empty" in refused(command, "--output", "")
@@ -195,6 +197,11 @@ def test_evaluate(refused, finished, words, answer):
 @pytest.mark.parametrize(("words", "answer"), bad.CURVES)
 def test_curves(refused, finished, words, answer):
     assert answer in refused("curves", *located(words, finished))
+
+
+@pytest.mark.parametrize(("words", "answer"), bad.EXPORT)
+def test_export(refused, finished, words, answer):
+    assert answer in refused("export", *located(words, finished))
 
 
 @pytest.mark.parametrize(("words", "answer"), bad.COMPARE)

@@ -17,6 +17,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.presets import preset_path
 from rl_coordconv.cli import main, outputs
+from rl_coordconv.exports.onnx_file import OnnxPolicy
 from rl_coordconv.reports.results import load_run
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.precision import Decision
@@ -51,6 +52,9 @@ def runs(tmp_path_factory) -> dict[str, Path]:
     return {"good": good, "finished": finished, "interrupted": interrupted}
 
 
+EXPORTED = OnnxPolicy(b"onnx", {}, {}, 0.0, {"onnxruntime": "1.0"})
+
+
 @pytest.fixture(autouse=True)
 def _without_work(monkeypatch):
     """No training and no drawing: what is read and written around them is what is tested."""
@@ -64,6 +68,7 @@ def _without_work(monkeypatch):
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn)
     monkeypatch.setattr("rl_coordconv.reports.figures.Painter._figure", lambda *_: None)
     monkeypatch.setattr("rl_coordconv.reports.curves._draw_game", lambda *_: None)
+    monkeypatch.setattr("rl_coordconv.exports.export.to_onnx", lambda _: EXPORTED)
 
 
 @pytest.fixture
@@ -86,6 +91,7 @@ def words_of(command: str, run: Path) -> list[str]:
         COMMANDS[0]: ["train", "--resume", str(run), "--threads", "1"],
         COMMANDS[1]: ["train", "--resume", str(run), "--threads", "1"],
         "evaluate": ["evaluate", str(run), "--episodes", "1", "--device", "cpu"],
+        "export": ["export", str(run), "--onnx", "policy.onnx"],
         "curves": ["curves", str(run), str(good), "--output", "curves.svg"],
         "compare": ["compare", "sweep", "--output", "report", "--resamples", "100"],
     }[command]
@@ -320,7 +326,7 @@ def test_damages_that_depend_on_the_byte_end_without_a_traceback(place, capsys, 
     for name in sorted(damage for there, damage in damages.LENIENT if there == file):
         content = (run / file).read_bytes()
         damages.DAMAGES.get(file, damages.JSON)[name](run / file)
-        for command in (COMMANDS[0], "evaluate", "curves", "compare"):
+        for command in (COMMANDS[0], *COMMANDS[2:]):
             code = main(words_of(command, run))
             err = capsys.readouterr().err
             assert (code, len(err.splitlines())) in [(0, 0), (2, 1)], (command, name, err)
