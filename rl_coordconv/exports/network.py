@@ -118,7 +118,7 @@ class ExportedPolicy(nn.Module):
     def forward(self, observation: Observation) -> tuple[Tensor, ...]:
         """Compute all outputs for a batch of observations."""
         policy = self.policy
-        features = policy.extract_features(observation)  # type: ignore[arg-type]
+        features = policy.extract_features(observation)
         if policy.share_features_extractor:
             latent, latent_value = policy.mlp_extractor(features)
         else:

@@ -72,7 +72,8 @@ def test_the_file_and_its_contract(run, capsys):
         assert told["dtype"] == str(found[name].dtype)
 
 
-def test_what_the_contract_says(run, _without_work):
+@pytest.mark.usefixtures("_without_work")
+def test_what_the_contract_says(run):
     assert main(["export", str(run.path), "--onnx", "pong.onnx"]) == 0
     contract = json.loads((run.path.parents[1] / "pong.onnx.json").read_text())
     seen = contract["inputs"]["observation"]
@@ -95,7 +96,8 @@ def test_what_the_contract_says(run, _without_work):
     }  # fmt: skip
 
 
-def test_a_run_that_is_not_done_is_exported_with_a_note(run, _without_work, capsys):
+@pytest.mark.usefixtures("_without_work")
+def test_a_run_that_is_not_done_is_exported_with_a_note(run, capsys):
     run.status_file.unlink()
     assert main(["export", str(run.path), "--onnx", "pong.onnx"]) == 0
     assert "note: the run is pending: the agent is that of 0 of" in capsys.readouterr().out
