@@ -23,7 +23,8 @@ ALLOWED = {
     "tasks": {"layers", "machine"},
     "agents": {"layers", "extractors", "machine"},
     "runs": {"agents", "envs", "extractors", "machine"},
-    "training": {"layers", "extractors", "agents", "envs", "runs", "machine"},
+    "trackers": {"runs"},
+    "training": {"layers", "extractors", "agents", "envs", "runs", "trackers", "machine"},
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
     "reports": {"runs", "envs", "extractors", "statistics", "machine"},
     "exports": {"agents", "envs", "runs", "training"},
@@ -42,6 +43,7 @@ ALLOWED = {
         "sweeps",
         "reports",
         "exports",
+        "trackers",
         "benchmarks",
         "runs",
         "tasks",
@@ -130,6 +132,9 @@ HEAVY = (
     "scipy",
     "onnx",
     "onnxruntime",
+    "wandb",
+    "trackio",
+    "mlflow",
 )
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "let a trained agent play, record a video, or take its coordinates away",
     "curves": "draw the learning curves of runs",
     "export": "write a trained agent as ONNX, for programs without PyTorch",
+    "track": "upload finished runs to wandb, trackio or mlflow",
     "task": "train on the paper's coordinate tasks",
     "benchmark": "measure layer, environment and training against their peers",
 }
