@@ -24,6 +24,7 @@ ALLOWED = {
     "agents": {"layers", "extractors", "machine"},
     "runs": {"agents", "envs", "extractors", "machine"},
     "trackers": {"runs"},
+    "hub": {"agents", "runs"},
     "training": {"layers", "extractors", "agents", "envs", "runs", "trackers", "machine"},
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
     "reports": {"runs", "envs", "extractors", "statistics", "machine"},
@@ -44,6 +45,7 @@ ALLOWED = {
         "reports",
         "exports",
         "trackers",
+        "hub",
         "benchmarks",
         "runs",
         "tasks",
@@ -135,6 +137,7 @@ HEAVY = (
     "wandb",
     "trackio",
     "mlflow",
+    "huggingface_hub",
 )
 
 

@@ -83,7 +83,7 @@ class LiveTracking(KVWriter):
                 f"{self._name} failed, and the training goes on without it: "
                 f"{type(error).__name__}: {first} (rl-coordconv track RUN_DIR --to {self._name} "
                 "uploads a finished run)",
-                stacklevel=3,
+                stacklevel=2,  # of this package, so that the command line tells it as a note
             )
             sender, self._sender = self._sender, None
             if sender is not None:

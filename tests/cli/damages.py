@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 
 COMMANDS = ("train --resume, finished", "train --resume, interrupted", "evaluate", "export",
-            "curves", "compare")  # fmt: skip
-"""curves and compare are given the damaged run beside a good one."""
+            "curves", "compare", "track", "push")  # fmt: skip
+"""curves, compare and track are given the damaged run beside a good one."""
 
 
 class Outcome(Enum):
@@ -49,30 +49,31 @@ GONE, NO_FILE, DAMAGED = "missing", "no file", "damaged"
 REPEATED, HUGE = "repeated rows", "huge"
 
 TABLE: dict[str, dict[str, tuple[Outcome, ...]]] = {
-    "config.yaml": {GONE: of("RRRRAA"), NO_FILE: of("RRRRAA"), DAMAGED: of("RRRRAA")},
-    "status.json": {GONE: of("NNUUAA"), NO_FILE: of("RRRRAA"), DAMAGED: of("RRRRAA")},
-    "environment.json": {GONE: of("UNUUUU"), NO_FILE: of("RRUUAA"), DAMAGED: of("URUUAA")},
-    "evaluation.json": {GONE: of("TNUUAA"), NO_FILE: of("RRUUAA"), DAMAGED: of("RNUUAA")},
+    "config.yaml": {GONE: of("RRRRAAAR"), NO_FILE: of("RRRRAAAR"), DAMAGED: of("RRRRAAAR")},
+    "status.json": {GONE: of("NNUUAAAU"), NO_FILE: of("RRRRAAAU"), DAMAGED: of("RRRRAAAU")},
+    "environment.json": {GONE: of("UNUUUUUU"), NO_FILE: of("RRUUAAUU"), DAMAGED: of("URUUAAUU")},
+    "evaluation.json": {GONE: of("TNUUAAAU"), NO_FILE: of("RRUUAAAR"), DAMAGED: of("RNUUAAAR")},
     "monitor.csv": {
-        GONE: of("TTUUAA"), NO_FILE: of("RRUUAA"), DAMAGED: of("TTUUAA"),
-        REPEATED: of("TNUUAA"), HUGE: of("RRUUAA"),
+        GONE: of("TTUUAAAU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU"),
+        REPEATED: of("TNUUAAAU"), HUGE: of("RRUUAAAU"),
     },
     "metrics.jsonl": {
-        GONE: of("TTUUAA"), NO_FILE: of("RRUUAA"), DAMAGED: of("TTUUAA"),
-        REPEATED: of("TNUUAA"), HUGE: of("RRUUAA"),
+        GONE: of("TTUUAAAU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU"),
+        REPEATED: of("TNUUAAAU"), HUGE: of("RRUUAAAU"),
     },
-    "record.json": {GONE: of("UNUUUU"), NO_FILE: of("RRUUAA"), DAMAGED: of("TTUUAA")},
+    "record.json": {GONE: of("UNUUUUUU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU")},
     "evaluations.npz": {
-        GONE: of("TTUUAA"), NO_FILE: of("RRUUAA"), DAMAGED: of("TTUUAA"),
-        HUGE: of("RRUUAA"),
+        GONE: of("TTUUAAAU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU"),
+        HUGE: of("RRUUAAAU"),
     },
-    "policy.json": {GONE: of("UNRRUU"), NO_FILE: of("RRRRUU"), DAMAGED: of("UNRRUU")},
+    "policy.json": {GONE: of("UNRRUUUR"), NO_FILE: of("RRRRUUUR"), DAMAGED: of("UNRRUUUR")},
     "policy.safetensors": {
-        GONE: of("UNRRUU"), NO_FILE: of("RRRRUA"), DAMAGED: of("UNRRUA"),
+        GONE: of("UNRRUUUR"), NO_FILE: of("RRRRUAUR"), DAMAGED: of("UNRRUAUR"),
     },
-    "model.zip": {GONE: of("UNUUUU"), NO_FILE: of("RRUUUU"), DAMAGED: of("UNUUUU")},
-    "precision.json": {GONE: of("UUUUUU"), NO_FILE: of("RRUUUU"), DAMAGED: of("UUUUUU")},
-    "checkpoints": {GONE: of("UTUUUU"), NO_FILE: of("RRUUUU"), DAMAGED: of("UTUUUU")},
+    "model.zip": {GONE: of("UNUUUUUU"), NO_FILE: of("RRUUUUUR"), DAMAGED: of("UNUUUUUR")},
+    "precision.json": {GONE: of("UUUUUUUU"), NO_FILE: of("RRUUUUUU"), DAMAGED: of("UUUUUUUU")},
+    "tracking.json": {GONE: of("UUUUUUUU"), NO_FILE: of("RRUUUUAU"), DAMAGED: of("UTUUUUAU")},
+    "checkpoints": {GONE: of("UTUUUUUU"), NO_FILE: of("RRUUUUUU"), DAMAGED: of("UTUUUUUU")},
 }  # fmt: skip
 """By file and kind of damage, the outcome of each of `COMMANDS`."""
 

@@ -1,11 +1,13 @@
 """Whatever a command is given that it cannot use: one line, exit code 2, and no work done."""
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 import bad_values as bad
 import pytest
+import recording
 import yaml
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
@@ -67,6 +69,7 @@ def _here(tmp_path, monkeypatch):
         "reports.gather.compare",
         "reports.curves._draw_game",
         "exports.export.to_onnx",
+        "trackers.uploading.upload",
         "tasks.run.run_task",
         "benchmarks.env.measure",
         "benchmarks.layer.measure",
@@ -204,6 +207,29 @@ def test_export(refused, finished, words, answer):
     assert answer in refused("export", *located(words, finished))
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "answer"),
+    [("push", *one) for one in bad.PUSH] + [("pull", *one) for one in bad.PULL],
+)
+def test_push_and_pull(refused, finished, monkeypatch, command, words, answer):
+    there = importlib.util.find_spec
+    hub = "huggingface_hub"
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == hub else there(name)
+    )
+    assert answer in refused(command, *located(words, finished))
+
+
+@pytest.mark.parametrize(("words", "answer"), bad.TRACK)
+def test_track(refused, finished, monkeypatch, words, answer):
+    recording.register(monkeypatch)
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == "wandb" else there(name)
+    )
+    assert answer in refused("track", *located(words, finished))
+
+
 @pytest.mark.parametrize(("words", "answer"), bad.COMPARE)
 def test_compare(refused, finished, words, answer):
     assert answer in refused("compare", *located(words, finished))
@@ -288,8 +314,6 @@ def test_a_finished_runs_damaged_evaluation_is_named(finished, monkeypatch, caps
 
 
 def test_libraries_that_are_missing_are_named_first(refused, finished, monkeypatch):
-    import importlib.util
-
     there = importlib.util.find_spec
     missing = {"matplotlib", "imageio_ffmpeg"}
     monkeypatch.setattr(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import damages
 import pytest
+import recording
 import yaml
 from damages import COMMANDS, INITIAL_FILES, SWEEP_COMMANDS, SWEEP_TABLE, TABLE, Outcome
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -69,6 +70,7 @@ def _without_work(monkeypatch):
     monkeypatch.setattr("rl_coordconv.reports.figures.Painter._figure", lambda *_: None)
     monkeypatch.setattr("rl_coordconv.reports.curves._draw_game", lambda *_: None)
     monkeypatch.setattr("rl_coordconv.exports.export.to_onnx", lambda _: EXPORTED)
+    recording.register(monkeypatch)
 
 
 @pytest.fixture
@@ -92,16 +94,24 @@ def words_of(command: str, run: Path) -> list[str]:
         COMMANDS[1]: ["train", "--resume", str(run), "--threads", "1"],
         "evaluate": ["evaluate", str(run), "--episodes", "1", "--device", "cpu"],
         "export": ["export", str(run), "--onnx", "policy.onnx"],
+        "push": ["push", str(run), "--repo-id", "org/name", "--local-dir", "published"],
+        "track": ["track", "sweep", "--to", "recorder"],
         "curves": ["curves", str(run), str(good), "--output", "curves.svg"],
         "compare": ["compare", "sweep", "--output", "report", "--resamples", "100"],
     }[command]
 
 
-def snapshot(folder: Path) -> dict[str, str]:
-    """Return what lies in a folder, by names; locks mean nothing by themselves."""
+def snapshot(folder: Path, *written: str) -> dict[str, str]:
+    """Return what lies in a folder, by names; locks mean nothing by themselves.
+
+    Args:
+        folder: the folder.
+        *written: names of files that are left out.
+    """
     return {str(path.relative_to(folder)): content_of(path)
             for path in sorted(folder.rglob("*"))
-            if path.name != ".lock" and not path.name.startswith(".lease-")}  # fmt: skip
+            if path.name not in (".lock", *written)
+            and not path.name.startswith(".lease-")}  # fmt: skip
 
 
 def content_of(path: Path) -> str:
@@ -153,13 +163,14 @@ def try_cell(spoils, place, tmp_path, capsys, file, command, outcome):
         if not (run / file).exists():
             (run / file).write_text("{}")
         spoil(run / file)
-        spoiled, before = content_of(run / file), snapshot(run)
+        written = ("tracking.json",) if command == "track" and outcome is Outcome.UNUSED else ()
+        spoiled, before = content_of(run / file), snapshot(run, *written)
         code = main(words_of(command, run))
         out, err = capsys.readouterr()
         said = f"{name}: exit code {code}\n{out}\n{err}"
         assert "Traceback" not in said, said
         check(outcome, file, code, out, err, said)
-        after = snapshot(run)
+        after = snapshot(run, *written)
         if outcome is Outcome.ANEW:
             assert content_of(run / file) not in ("folder", "special", spoiled), said
         elif outcome is Outcome.REFUSED or not (

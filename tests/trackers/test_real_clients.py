@@ -1,6 +1,7 @@
 """The real clients, where they are installed, in the modes that need no network."""
 
 import json
+import struct
 
 import pytest
 from test_tracking import write_run
@@ -53,9 +54,14 @@ def test_trackio_on_this_machine(tmp_path, monkeypatch):
     send_in_two_attempts(run, "trackio")
     (found,) = trackio.Api().runs("aim")
     assert found.name == run_id(run)
-    history = found.metric("train/loss") if hasattr(found, "metric") else found.history()
-    steps = [row["step"] for row in history]
-    assert steps == [32, 64, 96, 128]
+    assert found.config["game"] == "Aim"
+    assert found.config["tags"] == ["a", "b"]
+    from trackio.sqlite_storage import SQLiteStorage
+
+    rows = SQLiteStorage.get_logs("aim", found.name, run_id=found.id)
+    assert [(row["step"], row["train/loss"]) for row in rows] == [
+        (step, step / 2) for step in (32, 64, 96, 128)
+    ]
 
 
 def test_wandb_offline(tmp_path, monkeypatch):
@@ -76,17 +82,26 @@ def test_wandb_offline(tmp_path, monkeypatch):
 
 
 def wandb_rows(file):
-    """Read the rows of a ``.wandb`` file with wandb's own reader."""
+    """Read the rows of a ``.wandb`` file: blocks of LevelDB's log format, in them protobuf."""
     from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
 
-    store = DataStore()
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
+    for content in log_records(file.read_bytes()):
         record = Record()
-        record.ParseFromString(data)
+        record.ParseFromString(content)
         if record.WhichOneof("record_type") == "history":
             items = record.history.item
-            yield {
-                item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items
-            }
+            yield {one.key or ".".join(one.nested_key): json.loads(one.value_json) for one in items}
+
+
+def log_records(content, block=32768, header=7):
+    at, parts = header, []  # the file begins with a header of its own
+    while at + header <= len(content):
+        if block - at % block < header:
+            at += block - at % block
+            continue
+        size, kind = struct.unpack("<HB", content[at + 4 : at + header])
+        parts.append(content[at + header : at + header + size])
+        at += header + size
+        if kind in (1, 4):  # whole, or the last part of one
+            yield b"".join(parts)
+            parts = []
