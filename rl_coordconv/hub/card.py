@@ -38,8 +38,7 @@ def write_card(
     parts = [
         f"---\n{head}---",
         f"# {config.preset.algorithm.upper()} on {config.game}, extractor {told}",
-        f"Trained for {config.total_timesteps:,} agent steps with "
-        "[rl-coordconv](https://pypi.org/project/rl-coordconv/), seed "
+        f"Trained for {config.total_timesteps:,} agent steps with rl-coordconv, seed "
         f"{config.seed}, preset `{config.agent}`.",
         *_scores(evaluation),
         *([f"![Learning curve]({FIGURE})"] if FIGURE in there else []),
