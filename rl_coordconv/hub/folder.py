@@ -86,6 +86,8 @@ def _check_zip(path: Path, content: bytes) -> None:
             wrong = archive.testzip()
     except Exception as error:  # whatever a damaged zip ends in
         raise InputError(f"{path} is damaged: {error}") from error
+    if not content.startswith(b"PK"):  # zipfile reads past what stands before a zip
+        raise InputError(f"{path} is damaged: it does not begin as a zip does")
     if wrong is not None:
         raise InputError(f"{path} is damaged: {wrong} in it is not what it was")
 
