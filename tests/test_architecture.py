@@ -23,9 +23,12 @@ ALLOWED = {
     "tasks": {"layers", "machine"},
     "agents": {"layers", "extractors", "machine"},
     "runs": {"agents", "envs", "extractors", "machine"},
-    "training": {"layers", "extractors", "agents", "envs", "runs", "machine"},
+    "trackers": {"runs"},
+    "hub": {"agents", "runs"},
+    "training": {"layers", "extractors", "agents", "envs", "runs", "trackers", "machine"},
     "sweeps": {"agents", "envs", "extractors", "runs", "training", "machine"},
     "reports": {"runs", "envs", "extractors", "statistics", "machine"},
+    "exports": {"agents", "envs", "runs", "training"},
     "benchmarks": {
         "layers",
         "extractors",
@@ -40,6 +43,9 @@ ALLOWED = {
         "training",
         "sweeps",
         "reports",
+        "exports",
+        "trackers",
+        "hub",
         "benchmarks",
         "runs",
         "tasks",
@@ -126,6 +132,12 @@ HEAVY = (
     "cv2",
     "jinja2",
     "scipy",
+    "onnx",
+    "onnxruntime",
+    "wandb",
+    "trackio",
+    "mlflow",
+    "huggingface_hub",
 )
 
 

@@ -37,6 +37,7 @@ def prepare(kind: type) -> type:
         shown = tyro.conf.arg(
             name=getattr(given, "name", None),
             metavar=getattr(given, "metavar", None),
+            aliases=getattr(given, "aliases", None),
             help_behavior_hint=_default,
         )
         marks = [mark for mark in marks if mark is not given]

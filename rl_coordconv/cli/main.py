@@ -28,6 +28,10 @@ COMMANDS = {
     "compare": "turn sweeps into a report: where, how much, how sure",
     "evaluate": "let a trained agent play, record a video, or take its coordinates away",
     "curves": "draw the learning curves of runs",
+    "export": "write a trained agent as ONNX, for programs without PyTorch",
+    "track": "upload finished runs to wandb, trackio or mlflow",
+    "push": "publish a trained agent on the Hugging Face Hub, or make the folder alone",
+    "pull": "fetch an agent that was published so",
     "task": "train on the paper's coordinate tasks",
     "benchmark": "measure layer, environment and training against their peers",
 }

@@ -15,6 +15,7 @@ from rl_coordconv.cli.arguments import flags_of, given_flags, parse
 from rl_coordconv.cli.environments import read_presentation
 from rl_coordconv.cli.options import parse_options, parse_settings
 from rl_coordconv.cli.outputs import check_folder
+from rl_coordconv.cli.tracking import DEFAULT_PROJECT, TRACKING, read_place
 from rl_coordconv.machine.hardware import check_threads
 
 if TYPE_CHECKING:
@@ -84,6 +85,19 @@ class TrainArguments:
     best_model.zip as the RL Zoo's do and change nothing of the training; 0 for none."""
     eval_freq_episodes: int = 5
     """Episodes of each of these."""
+    track: str | None = None
+    """wandb, trackio or mlflow: also send what is logged there; a resumed run goes on where it was
+    tracked. Needs the extra of that name."""
+    wandb_project_name: str = DEFAULT_PROJECT
+    """With --track: the project, of whichever tracker (MLflow: the experiment)."""
+    wandb_entity: str | None = None
+    """With --track: the team or user."""
+    wandb_group: str | None = None
+    """With --track: a group of runs."""
+    wandb_tags: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="TAG ...", aliases=("-tags",))
+    ] = ()
+    """With --track: words to find the run by."""
     threads: int | None = None
     """Threads of torch and of the emulator; default: the cores this process may use."""
     profile: bool = False
@@ -94,7 +108,7 @@ class TrainArguments:
     """Go on with the run in this directory; all else is in its config.yaml."""
 
 
-_OF_THIS_PROCESS = ("threads", "profile")
+_OF_THIS_PROCESS = ("threads", "profile", *TRACKING)
 """Flags that a run does not remember, and that --resume may change."""
 _NOT_OF_A_RUN = (
     "logdir", "resume", "game", "env", "env_kwargs", "env_file", "trust", "extractor",
@@ -108,6 +122,7 @@ def run(argv: list[str]) -> int:
     """Parse the flags, train, and say what was reached."""
     arguments = parse(TrainArguments, argv, command="train")
     check_threads(arguments.threads)
+    tracking = read_place(arguments.track, arguments, argv)
     from rl_coordconv.training.summary import describe_run, describe_start
     from rl_coordconv.training.train import train
 
@@ -123,6 +138,7 @@ def run(argv: list[str]) -> int:
         threads=arguments.threads,
         profile=arguments.profile,
         precision=_changed_precision(arguments),
+        tracking=tracking,
     )
     console.print(describe_run(directory, encoding=console.encoding))
     return code

@@ -116,6 +116,10 @@ class AimEnv(gym.Env[Image, np.int64]):
             picture[-2 * _ZOOM :, edges[column] : edges[column + 1]] = _HIT if hit else _MISSED
         return picture
 
+    def get_action_meanings(self) -> list[str]:
+        """Return what each action shoots at, as ale-py's environments say what theirs press."""
+        return [f"column {column}" for column in range(COLUMNS)]
+
     def _next_target(self) -> tuple[Image, dict[str, Any]]:
         self._target = self._places[self.np_random.integers(len(self._places))]
         x, y = map(int, self._target)

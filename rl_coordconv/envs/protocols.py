@@ -67,6 +67,14 @@ class Protocol(BaseModel):
         fields = type(self).model_fields
         return validate(TypeAdapter(type(self)), knobs, where="the protocol", keys=fields)
 
+    def describe_images(self) -> str:
+        """Say what the channels of an observation are, for whoever has to make them elsewhere."""
+        return (
+            f"{self.frame_stack} channels, one an agent step, the oldest first and black before "
+            f"the game began; each the maximum over the last two of {self.frame_skip} emulator "
+            "frames, in grey, shrunk to 84 x 84"
+        )
+
     def for_evaluation(self) -> Protocol:
         """Return the same protocol with full episodes (to game over) and raw rewards."""
         return self.model_copy(update={"life_loss_ends_episode": False, "clip_rewards": False})

@@ -56,6 +56,7 @@ class RunDirectory:
         self.policy_file = self.path / "policy.json"
         self.weights_file = self.path / "policy.safetensors"
         self.precision_file = self.path / "precision.json"
+        self.tracking_file = self.path / "tracking.json"
         self._lease: Lease | None = None
 
     def __repr__(self) -> str:
@@ -124,7 +125,7 @@ class RunDirectory:
             self.config_file, self.command_file, self.environment_file, self.status_file,
             self.metrics_file, self.episodes_file, self.record_file, self.evaluation_file,
             self.evaluations_file, self.best_model_file, self.model_file, self.policy_file,
-            self.weights_file, self.precision_file,
+            self.weights_file, self.precision_file, self.tracking_file,
         )  # fmt: skip
 
     def check_places(self) -> None:

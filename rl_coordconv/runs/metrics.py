@@ -7,7 +7,7 @@ import math
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -45,7 +45,7 @@ class MetricsWriter(KVWriter):
     ) -> None:
         """Write one line; it is flushed, so that a reader sees it and a crash keeps it."""
         values = filter_excluded_keys(key_values, key_excluded, "json")
-        row = {STEP: step} | {key: _plain(value) for key, value in sorted(values.items())}
+        row = {STEP: step} | {key: plain_number(value) for key, value in sorted(values.items())}
         with naming(self._path):
             self._file.write(json.dumps(row, allow_nan=False) + "\n")
             self._file.flush()
@@ -55,7 +55,7 @@ class MetricsWriter(KVWriter):
         self._file.close()
 
 
-def _plain(value: Any) -> float | int | str | None:
+def plain_number(value: Any) -> float | int | str | None:
     """Turn a logged scalar into JSON, which has no word for what is not finite: null then."""
     if isinstance(value, str):
         return value
@@ -75,7 +75,13 @@ class _ResumableTensorBoard(TensorBoardOutputFormat):
         self._is_closed = False
 
 
-def open_logger(folder: Path, metrics_file: Path, *, resumed_at: int | None) -> Logger:
+def open_logger(
+    folder: Path,
+    metrics_file: Path,
+    *,
+    resumed_at: int | None,
+    also: Sequence[KVWriter] = (),
+) -> Logger:
     """Open a run's logger.
 
     Args:
@@ -83,9 +89,10 @@ def open_logger(folder: Path, metrics_file: Path, *, resumed_at: int | None) -> 
         metrics_file: the ``metrics.jsonl`` to append to.
         resumed_at: the agent step of the checkpoint that the run goes on from, or None for a new
             run; what was logged after that step is dropped: those steps are about to be repeated.
+        also: other writers.
     """
     truncate_metrics(metrics_file, resumed_at or 0)
-    writers = [MetricsWriter(metrics_file), _ResumableTensorBoard(folder, resumed_at)]
+    writers = [MetricsWriter(metrics_file), _ResumableTensorBoard(folder, resumed_at), *also]
     return Logger(str(folder), output_formats=writers)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rl_coordconv._util.files import replace
+from rl_coordconv._util.random_states import kept_random_states
 from rl_coordconv.envs.channels import channels_first
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.evaluations import read_evaluations
@@ -27,21 +26,6 @@ REPETITION = MAX_ATTEMPTS - 1
 
 class _AbandonedError(Exception):
     """Ends an evaluation because the training is asked to stop."""
-
-
-@contextmanager
-def kept_random_states() -> Iterator[None]:
-    """Give every global generator the state back that it had."""
-    state, numbers, python = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-        np.random.set_state(numbers)
-        random.setstate(python)
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
 
 
 class EvaluateRegularly(EvalCallback):

@@ -25,6 +25,8 @@ from rl_coordconv.runs.metrics import open_logger, writer_failures_told_once
 from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.record import add_mark, record_finish, take_up
 from rl_coordconv.runs.seeds import training_seed
+from rl_coordconv.runs.tracking import Place
+from rl_coordconv.trackers.live import LiveTracking, choose_place
 from rl_coordconv.training.callbacks import (
     CheckLosses,
     DumpLogs,
@@ -71,6 +73,7 @@ def train(
     threads: int | None = None,
     profile: bool = False,
     precision: PrecisionName | None = None,
+    tracking: Place | None = None,
     is_patient: bool = False,
 ) -> int:
     """Train a run, evaluate it, and keep its status true whatever happens.
@@ -86,6 +89,7 @@ def train(
             where ``OMP_NUM_THREADS`` says so.
         profile: whether to profile some updates into the run's ``profile/``.
         precision: another precision for what is left of the run; None keeps the one it has.
+        tracking: where it is tracked; None goes on where it was tracked before, if it was.
         is_patient: whether being asked to stop once more changes nothing; see `stop_request`.
 
     Returns:
@@ -106,7 +110,7 @@ def train(
         if argv:
             run.record_command(argv)
         with writer_failures_told_once(), recorded_failure(run):
-            _Attempt(run, console, stop, threads, profile, precision).execute()
+            _Attempt(run, console, stop, threads, profile, precision, tracking).execute()
         return stop.exit_code
 
 
@@ -120,6 +124,7 @@ class _Attempt:
         threads: of torch and of the emulator; None chooses.
         profile: whether to profile.
         precision: one that is asked for now; None keeps the run's.
+        tracking: where it is asked to be tracked.
     """
 
     def __init__(
@@ -130,8 +135,10 @@ class _Attempt:
         threads: int | None,
         profile: bool,
         precision: PrecisionName | None,
+        tracking: Place | None,
     ) -> None:
         self._run, self._console, self._stop, self._profile = run, console, stop, profile
+        self._place = choose_place(run, tracking)
         self._config = config = run.config()
         check_trainable(config)
         device = resolve_device(config.device)
@@ -173,6 +180,8 @@ class _Attempt:
         """Train what is left, save, evaluate."""
         self._record_environment()
         self._save_status(RunState.RUNNING)
+        self._tracking = LiveTracking(self._run, self._place)
+        is_done = False
         if self._resumed is not None:
             # Everything is built, and has drawn what it draws.
             self._resumed.put_generators()
@@ -187,15 +196,20 @@ class _Attempt:
         else:
             if evaluation is not None:
                 evaluation.save(self._run.evaluation_file)
+                self._tracking.send_evaluation(evaluation)
             record_finish(self._run)
             self._save_status(RunState.DONE)
+            is_done = True
         finally:
+            self._tracking.finish(is_done=is_done)
             self._env.close()
 
     def _learn(self) -> None:
         done, config = self._model.num_timesteps, self._config
         resumed_at = done if self._resumed else None
-        logger = open_logger(self._run.path, self._run.metrics_file, resumed_at=resumed_at)
+        logger = open_logger(
+            self._run.path, self._run.metrics_file, resumed_at=resumed_at, also=[self._tracking]
+        )
         self._model.set_logger(logger)
         if self._resumed is not None:
             self._resumed.put_logged(self._model)

@@ -71,6 +71,10 @@ NAMES = [
     ("--agent", "dangling.yaml", "does not exist"),
     ("--agent", "loop.yaml", "does not exist"),
     ("--agent", "x" * 5000 + ".yaml", "File name too long"),
+    ("--track", "wandbb", "unknown tracker 'wandbb'; did you mean 'wandb'?"),
+    ("--track", "[/b]", "unknown tracker '[/b]'"),
+    ("--wandb-project-name", "x", "--wandb-project-name is about tracking: name a tracker with --"),
+    ("--wandb-tags", "x", "--wandb-tags is about tracking"),
     ("--protocol", "Deepmind", "did you mean 'deepmind'"),
     ("--protocol", "[/b]", "unknown protocol '[/b]'"),
     ("--precision", "fp16", "Expected one of ('auto', 'fp32', 'bf16')"),
@@ -329,6 +333,51 @@ CURVES = [
     (["RUN", "--output", "no/x.png"], "the folder no does not exist"),
     (["RUN", "--output", "folder.png"], "folder.png is a directory"),
     (["RUN", "--output", "file/x.png"], "the folder file does not exist"),
+]
+
+EXPORT = [
+    ([], "Missing from rl-coordconv export: RUN_DIR"),
+    (["RUN"], "--onnx"),
+    (["RUN", "--onnx"], "--onnx"),
+    (["nowhere", "--onnx", "x.onnx"], "is not a run directory"),
+    (["file", "--onnx", "x.onnx"], "file is a file, not a run directory"),
+    (["[/b]", "--onnx", "x.onnx"], "[/b] is not a run directory"),
+    (["RUN", "--onnx", "x"], "--onnx x has no known ending (allowed: .onnx)"),
+    (["RUN", "--onnx", "x.onxx"], "did you mean 'x.onnx'"),
+    (["RUN", "--onnx", "no/x.onnx"], "the folder no does not exist"),
+    (["RUN", "--onnx", "folder.onnx"], "folder.onnx is a directory"),
+    (["RUN", "--onnx", "taken.onnx"], "taken.onnx.json is a directory"),
+    (["RUN", "--onnx", "/proc/x.onnx"], "nothing can be written in /proc"),
+]
+
+PUSH = [
+    (["RUN"], "--repo-id"),
+    (["RUN", "--repo-id", "a/b"], "is not installed: pip install 'rl-coordconv[hub]'"),
+    (["RUN", "--repo-id", "a", "--local-dir", "x"], "'a' is no repository"),
+    (["nowhere", "--repo-id", "a/b", "--local-dir", "x"], "is not a run directory"),
+    (["file", "--repo-id", "a/b", "--local-dir", "x"], "is not a run directory"),
+    (["RUN", "--repo-id", "a/b", "--local-dir", "file"], "file is a file, not a directory"),
+    (["RUN", "--repo-id", "a/b", "--local-dir", "/proc/x"], "nothing can be written in /proc"),
+    (["RUN", "--repo-id", "a/b", "--local-dir", "x", "--video", "x.gif"], "(allowed: .mp4)"),
+    (["RUN", "--repo-id", "a/b", "--local-dir", "x", "--video", "no.mp4"], "no.mp4 cannot be read"),
+    (["RUN", "--repo-id", "a/b", "--local-dir", "x", "--figure", "x.svg"], "(allowed: .png)"),
+]
+
+PULL = [
+    ([], "ORGANISATION/NAME"),
+    (["a/b"], "is not installed: pip install 'rl-coordconv[hub]'"),
+]
+
+TRACK = [
+    (["RUN"], "--to"),
+    (["--to", "wandb"], "is not installed: pip install 'rl-coordconv[wandb]'"),
+    (["--to", "recorder"], "no directory was given: name a sweep or a run"),
+    (["RUN", "--to", "wandbb"], "unknown tracker 'wandbb'; did you mean 'wandb'?"),
+    (["RUN", "--to", "[/b]"], "unknown tracker '[/b]'"),
+    (["nowhere", "--to", "recorder"], "nowhere is not a directory"),
+    (["file", "--to", "recorder"], "file is not a directory"),
+    (["folder", "--to", "recorder"], "no run found"),
+    (["RUN", "--to", "recorder", "--wandb-entity", "x" * 501], "--wandb-entity has 501 characters"),
 ]
 
 COMPARE = [

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
-COMMANDS = ("train --resume, finished", "train --resume, interrupted", "evaluate", "curves",
-            "compare")  # fmt: skip
-"""curves and compare are given the damaged run beside a good one."""
+COMMANDS = ("train --resume, finished", "train --resume, interrupted", "evaluate", "export",
+            "curves", "compare", "track", "push")  # fmt: skip
+"""curves, compare and track are given the damaged run beside a good one."""
 
 
 class Outcome(Enum):
@@ -36,45 +36,52 @@ class Outcome(Enum):
     """It does as if nothing had happened."""
 
 
-R, A, T, N, U = Outcome.REFUSED, Outcome.ASIDE, Outcome.TOLD, Outcome.ANEW, Outcome.UNUSED
-K = Outcome.KEPT
+LETTERS = {"R": Outcome.REFUSED, "A": Outcome.ASIDE, "T": Outcome.TOLD, "N": Outcome.ANEW,
+           "K": Outcome.KEPT, "U": Outcome.UNUSED}  # fmt: skip
+
+
+def of(letters: str) -> tuple[Outcome, ...]:
+    """Return the outcomes of all commands, one letter each."""
+    return tuple(LETTERS[letter] for letter in letters)
+
 
 GONE, NO_FILE, DAMAGED = "missing", "no file", "damaged"
 REPEATED, HUGE = "repeated rows", "huge"
 
 TABLE: dict[str, dict[str, tuple[Outcome, ...]]] = {
-    "config.yaml": {GONE: (R, R, R, A, A), NO_FILE: (R, R, R, A, A), DAMAGED: (R, R, R, A, A)},
-    "status.json": {GONE: (N, N, U, A, A), NO_FILE: (R, R, R, A, A), DAMAGED: (R, R, R, A, A)},
-    "environment.json": {GONE: (U, N, U, U, U), NO_FILE: (R, R, U, A, A), DAMAGED: (U, R, U, A, A)},
-    "evaluation.json": {GONE: (T, N, U, A, A), NO_FILE: (R, R, U, A, A), DAMAGED: (R, N, U, A, A)},
+    "config.yaml": {GONE: of("RRRRAAAR"), NO_FILE: of("RRRRAAAR"), DAMAGED: of("RRRRAAAR")},
+    "status.json": {GONE: of("NNUUAAAU"), NO_FILE: of("RRRRAAAU"), DAMAGED: of("RRRRAAAU")},
+    "environment.json": {GONE: of("UNUUUUUU"), NO_FILE: of("RRUUAAUU"), DAMAGED: of("URUUAAUU")},
+    "evaluation.json": {GONE: of("TNUUAAAU"), NO_FILE: of("RRUUAAAR"), DAMAGED: of("RNUUAAAR")},
     "monitor.csv": {
-        GONE: (T, T, U, A, A), NO_FILE: (R, R, U, A, A), DAMAGED: (T, T, U, A, A),
-        REPEATED: (T, N, U, A, A), HUGE: (R, R, U, A, A),
+        GONE: of("TTUUAAAU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU"),
+        REPEATED: of("TNUUAAAU"), HUGE: of("RRUUAAAU"),
     },
     "metrics.jsonl": {
-        GONE: (T, T, U, A, A), NO_FILE: (R, R, U, A, A), DAMAGED: (T, T, U, A, A),
-        REPEATED: (T, N, U, A, A), HUGE: (R, R, U, A, A),
+        GONE: of("TTUUAAAU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU"),
+        REPEATED: of("TNUUAAAU"), HUGE: of("RRUUAAAU"),
     },
-    "record.json": {GONE: (U, N, U, U, U), NO_FILE: (R, R, U, A, A), DAMAGED: (T, T, U, A, A)},
+    "record.json": {GONE: of("UNUUUUUU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU")},
     "evaluations.npz": {
-        GONE: (T, T, U, A, A), NO_FILE: (R, R, U, A, A), DAMAGED: (T, T, U, A, A),
-        HUGE: (R, R, U, A, A),
+        GONE: of("TTUUAAAU"), NO_FILE: of("RRUUAAAU"), DAMAGED: of("TTUUAAAU"),
+        HUGE: of("RRUUAAAU"),
     },
-    "policy.json": {GONE: (U, N, R, U, U), NO_FILE: (R, R, R, U, U), DAMAGED: (U, N, R, U, U)},
+    "policy.json": {GONE: of("UNRRUUUR"), NO_FILE: of("RRRRUUUR"), DAMAGED: of("UNRRUUUR")},
     "policy.safetensors": {
-        GONE: (U, N, R, U, U), NO_FILE: (R, R, R, U, A), DAMAGED: (U, N, R, U, A),
+        GONE: of("UNRRUUUR"), NO_FILE: of("RRRRUAUR"), DAMAGED: of("UNRRUAUR"),
     },
-    "model.zip": {GONE: (U, N, U, U, U), NO_FILE: (R, R, U, U, U), DAMAGED: (U, N, U, U, U)},
-    "precision.json": {GONE: (U, U, U, U, U), NO_FILE: (R, R, U, U, U), DAMAGED: (U, U, U, U, U)},
-    "checkpoints": {GONE: (U, T, U, U, U), NO_FILE: (R, R, U, U, U), DAMAGED: (U, T, U, U, U)},
+    "model.zip": {GONE: of("UNUUUUUU"), NO_FILE: of("RRUUUUUR"), DAMAGED: of("UNUUUUUR")},
+    "precision.json": {GONE: of("UUUUUUUU"), NO_FILE: of("RRUUUUUU"), DAMAGED: of("UUUUUUUU")},
+    "tracking.json": {GONE: of("UUUUUUUU"), NO_FILE: of("RRUUUUAU"), DAMAGED: of("UTUUUUAU")},
+    "checkpoints": {GONE: of("UTUUUUUU"), NO_FILE: of("RRUUUUUU"), DAMAGED: of("UTUUUUUU")},
 }  # fmt: skip
 """By file and kind of damage, the outcome of each of `COMMANDS`."""
 
 SWEEP_COMMANDS = ("sweep", "sweep status", "compare")
 """The first is the command that trained it, given again."""
 SWEEP_TABLE: dict[str, dict[str, tuple[Outcome, ...]]] = {
-    "sweep.yaml": {GONE: (N, U, U), NO_FILE: (K, U, A), DAMAGED: (K, U, A)},
-    "precision.json": {GONE: (N, U, U), NO_FILE: (R, U, U), DAMAGED: (R, U, U)},
+    "sweep.yaml": {GONE: of("NUU"), NO_FILE: of("KUA"), DAMAGED: of("KUA")},
+    "precision.json": {GONE: of("NUU"), NO_FILE: of("RUU"), DAMAGED: of("RUU")},
 }
 """The same of a sweep's own files, for `SWEEP_COMMANDS`."""
 INITIAL_FILES = ("initial_policy/policy.json", "initial_policy/policy.safetensors")

@@ -1,11 +1,13 @@
 """Whatever a command is given that it cannot use: one line, exit code 2, and no work done."""
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 import bad_values as bad
 import pytest
+import recording
 import yaml
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
@@ -13,7 +15,7 @@ from rl_coordconv._util.presets import preset_path
 from rl_coordconv.agents.build import build_agent
 from rl_coordconv.agents.portable import save_portable
 from rl_coordconv.cli import main
-from rl_coordconv.cli.main import one_line
+from rl_coordconv.cli.main import COMMANDS, one_line
 from rl_coordconv.envs import make_vec_env
 from rl_coordconv.runs import RunDirectory, RunState, Status
 from rl_coordconv.training.resolve import resolve_run
@@ -48,7 +50,8 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_preset(tmp_path / "small.yaml")
     Path("file").write_text("x")
-    for name in ("folder", "folder.yaml", "folder.png", "folder.mp4"):
+    for name in ("folder", "folder.yaml", "folder.png", "folder.mp4", "folder.onnx",
+                 "taken.onnx.json"):  # fmt: skip
         Path(name).mkdir()
     os.mkfifo("pipe.yaml")
     os.symlink("nowhere", "dangling.yaml")
@@ -65,6 +68,8 @@ def _here(tmp_path, monkeypatch):
         "training.video._record",
         "reports.gather.compare",
         "reports.curves._draw_game",
+        "exports.export.to_onnx",
+        "trackers.uploading.upload",
         "tasks.run.run_task",
         "benchmarks.env.measure",
         "benchmarks.layer.measure",
@@ -104,7 +109,7 @@ def test_words_that_say_nothing_or_cannot_be_shown(refused, flag, word):
     assert bad.NO_WORDS[word].format(flag=flag) in refused("train", flag, word)
 
 
-@pytest.mark.parametrize("command", ["sweep", "compare", "evaluate", "curves", "task"])
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - {"benchmark"}))
 def test_they_are_refused_in_every_command(refused, command):
     assert "'' is empty" in refused(command, "")
     assert "'' after '--output' is empty" in refused(command, "--output", "")
@@ -197,6 +202,34 @@ def test_curves(refused, finished, words, answer):
     assert answer in refused("curves", *located(words, finished))
 
 
+@pytest.mark.parametrize(("words", "answer"), bad.EXPORT)
+def test_export(refused, finished, words, answer):
+    assert answer in refused("export", *located(words, finished))
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "answer"),
+    [("push", *one) for one in bad.PUSH] + [("pull", *one) for one in bad.PULL],
+)
+def test_push_and_pull(refused, finished, monkeypatch, command, words, answer):
+    there = importlib.util.find_spec
+    hub = "huggingface_hub"
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == hub else there(name)
+    )
+    assert answer in refused(command, *located(words, finished))
+
+
+@pytest.mark.parametrize(("words", "answer"), bad.TRACK)
+def test_track(refused, finished, monkeypatch, words, answer):
+    recording.register(monkeypatch)
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == "wandb" else there(name)
+    )
+    assert answer in refused("track", *located(words, finished))
+
+
 @pytest.mark.parametrize(("words", "answer"), bad.COMPARE)
 def test_compare(refused, finished, words, answer):
     assert answer in refused("compare", *located(words, finished))
@@ -281,8 +314,6 @@ def test_a_finished_runs_damaged_evaluation_is_named(finished, monkeypatch, caps
 
 
 def test_libraries_that_are_missing_are_named_first(refused, finished, monkeypatch):
-    import importlib.util
-
     there = importlib.util.find_spec
     missing = {"matplotlib", "imageio_ffmpeg"}
     monkeypatch.setattr(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import damages
 import pytest
+import recording
 import yaml
 from damages import COMMANDS, INITIAL_FILES, SWEEP_COMMANDS, SWEEP_TABLE, TABLE, Outcome
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -17,6 +18,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.presets import preset_path
 from rl_coordconv.cli import main, outputs
+from rl_coordconv.exports.onnx_file import OnnxPolicy
 from rl_coordconv.reports.results import load_run
 from rl_coordconv.runs import RunDirectory
 from rl_coordconv.runs.precision import Decision
@@ -51,6 +53,9 @@ def runs(tmp_path_factory) -> dict[str, Path]:
     return {"good": good, "finished": finished, "interrupted": interrupted}
 
 
+EXPORTED = OnnxPolicy(b"onnx", {}, {}, 0.0, {"onnxruntime": "1.0"})
+
+
 @pytest.fixture(autouse=True)
 def _without_work(monkeypatch):
     """No training and no drawing: what is read and written around them is what is tested."""
@@ -64,6 +69,8 @@ def _without_work(monkeypatch):
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn)
     monkeypatch.setattr("rl_coordconv.reports.figures.Painter._figure", lambda *_: None)
     monkeypatch.setattr("rl_coordconv.reports.curves._draw_game", lambda *_: None)
+    monkeypatch.setattr("rl_coordconv.exports.export.to_onnx", lambda _: EXPORTED)
+    recording.register(monkeypatch)
 
 
 @pytest.fixture
@@ -86,16 +93,25 @@ def words_of(command: str, run: Path) -> list[str]:
         COMMANDS[0]: ["train", "--resume", str(run), "--threads", "1"],
         COMMANDS[1]: ["train", "--resume", str(run), "--threads", "1"],
         "evaluate": ["evaluate", str(run), "--episodes", "1", "--device", "cpu"],
+        "export": ["export", str(run), "--onnx", "policy.onnx"],
+        "push": ["push", str(run), "--repo-id", "org/name", "--local-dir", "published"],
+        "track": ["track", "sweep", "--to", "recorder"],
         "curves": ["curves", str(run), str(good), "--output", "curves.svg"],
         "compare": ["compare", "sweep", "--output", "report", "--resamples", "100"],
     }[command]
 
 
-def snapshot(folder: Path) -> dict[str, str]:
-    """Return what lies in a folder, by names; locks mean nothing by themselves."""
+def snapshot(folder: Path, *written: str) -> dict[str, str]:
+    """Return what lies in a folder, by names; locks mean nothing by themselves.
+
+    Args:
+        folder: the folder.
+        *written: names of files that are left out.
+    """
     return {str(path.relative_to(folder)): content_of(path)
             for path in sorted(folder.rglob("*"))
-            if path.name != ".lock" and not path.name.startswith(".lease-")}  # fmt: skip
+            if path.name not in (".lock", *written)
+            and not path.name.startswith(".lease-")}  # fmt: skip
 
 
 def content_of(path: Path) -> str:
@@ -147,13 +163,14 @@ def try_cell(spoils, place, tmp_path, capsys, file, command, outcome):
         if not (run / file).exists():
             (run / file).write_text("{}")
         spoil(run / file)
-        spoiled, before = content_of(run / file), snapshot(run)
+        written = ("tracking.json",) if command == "track" and outcome is Outcome.UNUSED else ()
+        spoiled, before = content_of(run / file), snapshot(run, *written)
         code = main(words_of(command, run))
         out, err = capsys.readouterr()
         said = f"{name}: exit code {code}\n{out}\n{err}"
         assert "Traceback" not in said, said
         check(outcome, file, code, out, err, said)
-        after = snapshot(run)
+        after = snapshot(run, *written)
         if outcome is Outcome.ANEW:
             assert content_of(run / file) not in ("folder", "special", spoiled), said
         elif outcome is Outcome.REFUSED or not (
@@ -320,7 +337,7 @@ def test_damages_that_depend_on_the_byte_end_without_a_traceback(place, capsys, 
     for name in sorted(damage for there, damage in damages.LENIENT if there == file):
         content = (run / file).read_bytes()
         damages.DAMAGES.get(file, damages.JSON)[name](run / file)
-        for command in (COMMANDS[0], "evaluate", "curves", "compare"):
+        for command in (COMMANDS[0], *COMMANDS[2:]):
             code = main(words_of(command, run))
             err = capsys.readouterr().err
             assert (code, len(err.splitlines())) in [(0, 0), (2, 1)], (command, name, err)

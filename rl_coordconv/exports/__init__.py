@@ -1,0 +1,1 @@
+"""Policies in forms that other programs run."""
