@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         extractor_policy_kwargs,
     )
     from rl_coordconv.layers import AddCoords, CoordConv2d, convert_to_coordconv
+    from rl_coordconv.training.callbacks import LogCoordinateWeights
 
 __all__ = [
     "AddCoords",
@@ -35,6 +36,7 @@ __all__ = [
     "CoordConvCnnPolicy",
     "CoordConvCombinedExtractor",
     "ImpalaCNN",
+    "LogCoordinateWeights",
     "PlaceboCNN",
     "PooledCNN",
     "__version__",
@@ -55,6 +57,7 @@ _HOMES = {
     "PlaceboCNN": "extractors",
     "PooledCNN": "extractors",
     "extractor_policy_kwargs": "extractors",
+    "LogCoordinateWeights": "training.callbacks",
     "AimEnv": "envs",
     "AtariVecEnv": "envs",
     "load": "agents.loading",

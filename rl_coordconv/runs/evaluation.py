@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
@@ -52,6 +53,19 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for ``evaluation.json``."""
         return asdict(self)
+
+    def scalars(self) -> dict[str, float]:
+        """Return what curves are drawn of, under the tags of SB3's ``EvalCallback`` and ours."""
+        numbers: dict[str, float | None] = {
+            "eval/mean_reward": self.mean,
+            "eval/mean_ep_length": fmean(self.lengths) if self.lengths else None,
+            "eval/median_reward": self.median,
+            "eval/std_reward": self.std,
+            "eval/human_normalized": self.human_normalized_mean,
+        }
+        for region, returns in self.elsewhere.items():
+            numbers[f"eval/mean_reward_{region}"] = fmean(returns)
+        return {tag: value for tag, value in numbers.items() if value is not None}
 
     def save(self, path: Path) -> None:
         """Write ``evaluation.json``."""

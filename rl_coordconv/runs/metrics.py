@@ -24,6 +24,7 @@ from rl_coordconv._util.errors import InputError
 from rl_coordconv._util.files import naming, write_text
 from rl_coordconv._util.links import is_there, refuse_link
 from rl_coordconv._util.reading import open_file, read_bytes
+from rl_coordconv.runs.evaluation import Evaluation
 from rl_coordconv.runs.limits import MAX_STEP
 from rl_coordconv.runs.lines import complete_lines
 
@@ -73,6 +74,20 @@ class _ResumableTensorBoard(TensorBoardOutputFormat):
         purge_step = (resumed_at or 0) + 1
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
         self._is_closed = False
+
+
+def log_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Show an evaluation in TensorBoard, under the names of SB3's ``EvalCallback``.
+
+    Args:
+        folder: where the run's TensorBoard files are.
+        evaluation: what is shown, at the agent step at which it was made.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(log_dir=str(folder)) as writer:
+        for tag, value in evaluation.scalars().items():
+            writer.add_scalar(tag, value, evaluation.num_timesteps)
 
 
 def open_logger(

@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from rl_coordconv.runs import Evaluation, RunDirectory
 from rl_coordconv.runs.metrics import STEP, is_finite, read_metrics
 from rl_coordconv.runs.tracking import Place, load_tracking, save_tracking
@@ -38,20 +36,6 @@ def run_id(run: RunDirectory) -> str:
 def numbers_of(row: Mapping[str, Any]) -> dict[str, Number]:
     """Return what of a row of ``metrics.jsonl`` a tracker takes: finite numbers but the step."""
     return {key: value for key, value in row.items() if key != STEP and is_finite(value)}
-
-
-def evaluation_numbers(evaluation: Evaluation) -> dict[str, Number]:
-    """Return the evaluation after training under SB3's tags, and ours beside them."""
-    numbers: dict[str, Number | None] = {
-        "eval/mean_reward": evaluation.mean,
-        "eval/mean_ep_length": float(np.mean(evaluation.lengths)) if evaluation.lengths else None,
-        "eval/median_reward": evaluation.median,
-        "eval/std_reward": evaluation.std,
-        "eval/human_normalized": evaluation.human_normalized_mean,
-    }
-    for place, returns in evaluation.elsewhere.items():
-        numbers[f"eval/mean_reward_{place}"] = float(np.mean(returns))
-    return {key: value for key, value in numbers.items() if value is not None}
 
 
 class Sender:
@@ -100,7 +84,7 @@ class Sender:
         """Send the evaluation after training, once, at the step at which it was made."""
         steps = evaluation.num_timesteps
         if self._state.evaluated_at != steps:
-            self._send(evaluation_numbers(evaluation), max(steps, self._state.last_step))
+            self._send(evaluation.scalars(), max(steps, self._state.last_step))
             self._state = self._state.model_copy(update={"evaluated_at": steps})
 
     def _send(self, numbers: Mapping[str, Number], step: int) -> None:

@@ -21,7 +21,7 @@ from rl_coordconv.runs.checkpoints import (
     load_newest_checkpoint,
     save_checkpoint,
 )
-from rl_coordconv.runs.metrics import open_logger, writer_failures_told_once
+from rl_coordconv.runs.metrics import log_evaluation, open_logger, writer_failures_told_once
 from rl_coordconv.runs.precision import PrecisionName
 from rl_coordconv.runs.record import add_mark, record_finish, take_up
 from rl_coordconv.runs.seeds import training_seed
@@ -196,6 +196,7 @@ class _Attempt:
         else:
             if evaluation is not None:
                 evaluation.save(self._run.evaluation_file)
+                log_evaluation(self._run.path, evaluation)
                 self._tracking.send_evaluation(evaluation)
             record_finish(self._run)
             self._save_status(RunState.DONE)

@@ -19,7 +19,7 @@ from rl_coordconv.runs.tracking import (
     save_tracking,
 )
 from rl_coordconv.trackers import TRACKERS, find_tracker, register_tracker
-from rl_coordconv.trackers.sending import Sender, evaluation_numbers, numbers_of, run_id
+from rl_coordconv.trackers.sending import Sender, numbers_of, run_id
 from rl_coordconv.trackers.spec import TrackerSpec
 from rl_coordconv.trackers.uploading import UploadError, upload
 from rl_coordconv.training.resolve import resolve_run
@@ -259,7 +259,7 @@ def test_evaluations_have_sb3s_tags(tmp_path):
         returns=[1.0, 3.0], lengths=[16, 18], mean=2.0, median=2.0, std=1.0,
         human_normalized_mean=None, elsewhere={"held-out": [4.0]},
     )  # fmt: skip
-    assert evaluation_numbers(evaluation) == {
+    assert evaluation.scalars() == {
         "eval/mean_reward": 2.0, "eval/mean_ep_length": 17.0, "eval/median_reward": 2.0,
         "eval/std_reward": 1.0, "eval/mean_reward_held-out": 4.0,
     }  # fmt: skip

@@ -101,6 +101,8 @@ def test_a_run_leaves_every_file_of_its_contract(tmp_path, small_ppo):
     assert [event.step for event in events.Scalars("train/loss")] == [64, 64]
 
     evaluation = json.loads(run.evaluation_file.read_text())
+    shown = events.Scalars("eval/mean_reward")
+    assert [(event.step, event.value) for event in shown] == [(64, evaluation["mean"])]
     assert len(evaluation["returns"]) == 1
     assert -21 <= evaluation["mean"] == evaluation["returns"][0] <= 21
     assert evaluation["human_normalized_mean"] == pytest.approx(
