@@ -49,7 +49,7 @@ class TrackingRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1]
     tracked: tuple[Tracked, ...] = ()
     """At most one a tracker."""
     current: Word | None = None
@@ -87,7 +87,7 @@ def load_tracking(run: RunDirectory) -> TrackingRecord:
     """
     path = run.tracking_file
     if not is_there(path):
-        return TrackingRecord()
+        return TrackingRecord(format_version=1)
     keys = TrackingRecord.model_fields
     return validate(_ADAPTER, read_mapping(path), where=str(path), keys=keys)
 

@@ -28,7 +28,7 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["trian"], "unknown command 'trian'; did you mean 'train'?"),
+        (["trian"], "unknown command 'trian'; did you mean 'train' or 'track'?"),
         (["train"], "--game is needed"),
         (["train", "--game", "Pogn"], "Pong"),
         (["train", "--game", "Pong", "--extractor", "coordcon"], "did you mean 'coordconv'"),

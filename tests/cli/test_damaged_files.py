@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections import deque
@@ -161,7 +162,7 @@ def try_cell(spoils, place, tmp_path, capsys, file, command, outcome):
         shutil.rmtree(run, ignore_errors=True)
         shutil.copytree(whole, run)
         if not (run / file).exists():
-            (run / file).write_text("{}")
+            (run / file).write_text(json.dumps({"format_version": 1}))
         spoil(run / file)
         written = ("tracking.json",) if command == "track" and outcome is Outcome.UNUSED else ()
         spoiled, before = content_of(run / file), snapshot(run, *written)

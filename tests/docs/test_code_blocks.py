@@ -68,7 +68,7 @@ def test_pages_have_python():
     assert {"docs/index.md", "docs/your-agent.md", "docs/your-environment.md",
             "docs/your-extractor.md"} <= set(WITH_PYTHON)  # fmt: skip
     fragments = [one.text for name in DOCUMENTS for one in blocks(name) if one.is_fragment]
-    assert len(fragments) == 1  # what cannot run is the exception
+    assert len(fragments) == 2  # what cannot run is the exception
 
 
 @pytest.mark.parametrize("document", WITH_YAML)

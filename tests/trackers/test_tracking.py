@@ -267,7 +267,9 @@ def test_evaluations_have_sb3s_tags(tmp_path):
 
 def test_the_record_comes_back_and_refuses_what_it_does_not_know(tmp_path):
     run = write_run(tmp_path, [])
-    record = TrackingRecord(tracked=(Tracked(place=PLACE, last_step=7),), current="recorder")
+    record = TrackingRecord(
+        format_version=1, tracked=(Tracked(place=PLACE, last_step=7),), current="recorder"
+    )
     save_tracking(run, record)
     assert load_tracking(run) == record
     assert record.at(PLACE).last_step == 7
