@@ -77,6 +77,7 @@ def check(programme):
     assert len(ours.facts) == len(stock.facts)
 
 
+@pytest.mark.timeout(900)  # a minute and a half alone; many times that on a loaded machine
 @settings(max_examples=50, derandomize=True, **SETTINGS)
 @given(programmes())
 def test_nothing_that_can_be_seen_differs(programme):
