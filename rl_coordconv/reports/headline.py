@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from rl_coordconv.extractors.arms import published_tally
 from rl_coordconv.reports import formats
@@ -86,7 +87,7 @@ def _headline(tally: Tally, comparison: Comparison, suite: SuiteResult, name: Na
         scope=_scope(compared, tally.agent) if compared else "",
         answer=_answer(tally, found, games, confidence, name),
         verdicts=_verdicts(tally, [against for _, against in games]),
-        shortage=_shortage(games),
+        shortage=_shortage(games, confidence),
     )
 
 
@@ -194,12 +195,14 @@ def _verdicts(tally: Tally, found: Sequence[Against]) -> str:
     return text
 
 
-def _shortage(games: Sequence[tuple[GameResult, Against]]) -> str:
+def _shortage(games: Sequence[tuple[GameResult, Against]], confidence: float) -> str:
     """Say how many pairs an answer would have needed."""
     open_ones = [(g, one) for g, one in games if one.verdict is Verdict.UNDECIDED]
     if not open_ones:
         return ""
-    needed = [pairs for game, one in open_ones if (pairs := pairs_needed(one, game.margin))]
+    needed = [
+        pairs for game, one in open_ones if (pairs := pairs_needed(one, game.margin, confidence))
+    ]
     least = min((len(one.seeds) for _, one in open_ones), default=0)
     if least < 3:
         return "Undecided for want of runs: a verdict needs at least 3 pairs."
@@ -213,8 +216,8 @@ def _shortage(games: Sequence[tuple[GameResult, Against]]) -> str:
     )
 
 
-def pairs_needed(against: Against, margin: float | None) -> int | None:
-    """Return with how many pairs a 95 % interval would be as narrow as the margin on each side.
+def pairs_needed(against: Against, margin: float | None, confidence: float) -> int | None:
+    """Return with how many pairs the interval would be as narrow as the margin on each side.
 
     By the normal approximation from the pairs' standard deviation, which few pairs estimate only
     roughly; None where there is no margin, or no spread to estimate.
@@ -224,4 +227,5 @@ def pairs_needed(against: Against, margin: float | None) -> int | None:
         return None
     mean = sum(against.differences) / n
     variance = sum((one - mean) ** 2 for one in against.differences) / (n - 1)
-    return max(n, math.ceil(variance * (1.96 / margin) ** 2)) if variance > 0 else None
+    width = NormalDist().inv_cdf((1 + confidence) / 2)  # in standard errors
+    return max(n, math.ceil(variance * (width / margin) ** 2)) if variance > 0 else None

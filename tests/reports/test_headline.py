@@ -95,10 +95,11 @@ def test_the_pairs_that_a_margin_needs_follow_from_the_spread(tmp_path, write_ar
     (game,) = gather([tmp_path], {}, QUICK).games
     against = game.arms[1].versus("cnn")
     # A standard deviation of 3: (1.96 x 3 / 0.5)^2 = 138.3.
-    assert pairs_needed(against, 0.5) == 139
-    assert pairs_needed(against, 100.0) == 3  # those that are there suffice
-    assert pairs_needed(against, None) is None
-    assert pairs_needed(against, 0.0) is None
+    assert pairs_needed(against, 0.5, 0.95) == 139
+    assert pairs_needed(against, 0.5, 0.99) == 239  # 2.576 for 1.96
+    assert pairs_needed(against, 100.0, 0.95) == 3  # those that are there suffice
+    assert pairs_needed(against, None, 0.95) is None
+    assert pairs_needed(against, 0.0, 0.95) is None
 
 
 def test_the_interval_plot_is_in_parts_of_the_baselines_gain(tmp_path, write_arm):
