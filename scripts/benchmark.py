@@ -1,4 +1,4 @@
-"""Measure against the peers: python scripts/benchmark.py layer|env."""
+"""Measure against the peers: python scripts/benchmark.py --help."""
 
 import sys
 from pathlib import Path

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PROJECT = "rl-coordconv"
 TRACKING = ("track", "wandb_project_name", "wandb_entity", "wandb_group", "wandb_tags")
-MAX_WORD = 500
-"""Characters of a name."""
 
 
 class PlaceArguments(Protocol):
@@ -54,7 +52,7 @@ def read_place(tracker: str | None, flags: PlaceArguments, argv: Sequence[str]) 
             if flag in given:
                 raise InputError(f"{flag} is about tracking: name a tracker with --track")
         return None
-    from rl_coordconv.runs.tracking import Place
+    from rl_coordconv.runs.tracking import MAX_WORD, Place
     from rl_coordconv.trackers import find_tracker
 
     spec = find_tracker(tracker)

@@ -15,6 +15,9 @@ EVEN: dict[str, Any] = {"coordinate_scale": "kernel", "coordinate_init": "separa
 AS_PUBLISHED: dict[str, Any] = {"coordinate_scale": 1.0, "coordinate_init": "default"}
 """As Liu et al. describe the layer, and what every name and class meant at first."""
 
+COORDINATE_OPTIONS = ("with_r", "coordinate_init", "coordinate_scale")
+"""The options of every extractor with extra channels."""
+
 _STATE_VERSION = 2
 """Of modules that chose `AS_PUBLISHED` by default and choose `EVEN` now; torch's own is 1."""
 

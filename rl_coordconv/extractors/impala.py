@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rl_coordconv._util.errors import InputError
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.embedding import Embedding, check_embedding, embed_
-from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
+from rl_coordconv.extractors.forms import AS_PUBLISHED, COORDINATE_OPTIONS, EVEN
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.pooling import Pooling, pool_
@@ -179,7 +179,7 @@ SPECS = (
         ImpalaCNN,
         fixed={"where": "first"},
         preset=EVEN,
-        options=(*_SHARED, "with_r", "coordinate_init", "coordinate_scale"),
+        options=(*_SHARED, *COORDINATE_OPTIONS),
         colour="#3a9d5d",
         format_1=("impala-coordconv", AS_PUBLISHED),
     ),

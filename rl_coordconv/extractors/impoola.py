@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rl_coordconv.extractors.forms import EVEN
+from rl_coordconv.extractors.forms import COORDINATE_OPTIONS, EVEN
 from rl_coordconv.extractors.impala import ImpalaCNN
 from rl_coordconv.extractors.names import public
+from rl_coordconv.extractors.pooling import POOLED_CHOICES
 from rl_coordconv.extractors.spec import ExtractorSpec, Role
 from rl_coordconv.layers import ConstantConv2d
 
@@ -28,11 +29,10 @@ class PlaceboImpalaCNN(ImpalaCNN):
 
 POOLED: dict[str, Any] = {"pooling": "mean", "width": 2}
 """What Trumpp et al. 2025 trained; stable-baselines3 initialises the weights its own way."""
-CHOICES = {"pooling": ("mean", "max", "softmax")}
 WITH_COORDINATES: dict[str, Any] = {"where": "first", **EVEN, **POOLED}
 
 _SHARED = ("features_dim", "width", "pooling", "embedding", "zero_mean")
-_EXTRA = (*_SHARED, "where", "with_r", "coordinate_init", "coordinate_scale")
+_EXTRA = (*_SHARED, "where", *COORDINATE_OPTIONS)
 
 SPECS = (
     ExtractorSpec(
@@ -41,7 +41,7 @@ SPECS = (
         role=Role.BASELINE,
         preset=POOLED,
         options=_SHARED,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#1f4e79",
     ),
     ExtractorSpec(
@@ -50,7 +50,7 @@ SPECS = (
         control="impoola-placebo",
         preset=WITH_COORDINATES,
         options=_EXTRA,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#6aa84f",
     ),
     ExtractorSpec(
@@ -59,7 +59,7 @@ SPECS = (
         role=Role.CONTROL,
         preset=WITH_COORDINATES,
         options=_EXTRA,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#8fa3b5",
         dashes=(0, (4, 1.5)),
     ),

@@ -11,7 +11,7 @@ from torch import nn
 
 from rl_coordconv.extractors.arguments import check_arguments
 from rl_coordconv.extractors.embedding import Embedding, check_embedding, embed_
-from rl_coordconv.extractors.forms import AS_PUBLISHED, EVEN
+from rl_coordconv.extractors.forms import AS_PUBLISHED, COORDINATE_OPTIONS, EVEN
 from rl_coordconv.extractors.images import check_image_space
 from rl_coordconv.extractors.names import public
 from rl_coordconv.extractors.pooling import Pooling, pool_
@@ -182,7 +182,7 @@ class PlaceboCNN(_ExtraChannelCNN):
 
 
 _SHARED = ("features_dim", "pooling", "zero_mean")
-_EXTRA = (*_SHARED, "with_r", "coordinate_init", "coordinate_scale")
+_EXTRA = (*_SHARED, *COORDINATE_OPTIONS)
 _PUBLISHED = {"a2c": "6/2/1 of 9"}
 
 SPECS = (

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from rl_coordconv.extractors.forms import EVEN
+from rl_coordconv.extractors.forms import COORDINATE_OPTIONS, EVEN
 from rl_coordconv.extractors.nature import CoordConvCNN, PlaceboCNN, PooledCNN
+from rl_coordconv.extractors.pooling import POOLED_CHOICES
 from rl_coordconv.extractors.spec import ExtractorSpec, Role
 
 POOLED: dict[str, Any] = {"pooling": "max"}
 """On Aim, with coordinates, the maximum hit 99 % after 20,000 shots and the mean 74 %
 (docs/position-in-rl)."""
-CHOICES = {"pooling": ("mean", "max", "softmax")}
 WITH_COORDINATES: dict[str, Any] = {"where": "first", **EVEN, **POOLED}
 
 _SHARED = ("features_dim", "pooling", "zero_mean")
-_EXTRA = (*_SHARED, "where", "with_r", "coordinate_init", "coordinate_scale")
+_EXTRA = (*_SHARED, "where", *COORDINATE_OPTIONS)
 
 SPECS = (
     ExtractorSpec(
@@ -27,7 +27,7 @@ SPECS = (
         role=Role.BASELINE,
         preset=POOLED,
         options=_SHARED,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#1b6e8c",
     ),
     ExtractorSpec(
@@ -36,7 +36,7 @@ SPECS = (
         control="placebo-pool",
         preset=WITH_COORDINATES,
         options=_EXTRA,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#c2185b",
     ),
     ExtractorSpec(
@@ -45,7 +45,7 @@ SPECS = (
         role=Role.CONTROL,
         preset=WITH_COORDINATES,
         options=_EXTRA,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#a8a29e",
         dashes=(0, (4, 1.5)),
     ),
@@ -62,7 +62,7 @@ SPECS = (
         fixed={"embedding": "learned"},
         preset=POOLED,
         options=_SHARED,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#7b4fa3",
     ),
     ExtractorSpec(
@@ -71,7 +71,7 @@ SPECS = (
         fixed={"embedding": "sinusoids"},
         preset=POOLED,
         options=_SHARED,
-        choices=CHOICES,
+        choices=POOLED_CHOICES,
         colour="#b07cc6",
     ),
 )

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from rl_coordconv.layers import SpatialSoftmax
 
 Pooling = Literal["flatten", "mean", "max", "softmax"]
+POOLED_CHOICES = {"pooling": ("mean", "max", "softmax")}
+"""Of the names that always pool."""
 
 
 class GlobalPool(nn.Module):

@@ -13,7 +13,9 @@ from rl_coordconv._util.validation import validate
 from rl_coordconv.runs.directory import RunDirectory
 from rl_coordconv.runs.status import Count
 
-Word = Annotated[str, Field(min_length=1, max_length=500)]
+MAX_WORD = 500
+"""Characters of a name."""
+Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD)]
 
 
 class Place(BaseModel):
