@@ -87,6 +87,14 @@ class Preset(BaseModel):
         given = {key: value for key, value in self.extractor_kwargs.items() if key in taken}
         return given | dict(options)
 
+    def options_left_out(self, extractor: str) -> list[str]:
+        """Return the options of the preset's that an extractor does not have.
+
+        Raises:
+            UnknownNameError: no extractor has this name.
+        """
+        return [key for key in self.extractor_kwargs if key not in find_spec(extractor).options]
+
     def check(self) -> None:
         """Refuse what no hyperparameter shows by itself.
 

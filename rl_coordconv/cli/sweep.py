@@ -132,6 +132,7 @@ def run(argv: list[str]) -> int:
     _check_flags(arguments)
     from rl_coordconv.sweeps.directory import SweepDirectory
     from rl_coordconv.sweeps.run import sweep
+    from rl_coordconv.training.setup import left_out_options
 
     config, console = _config(arguments), PlainConsole()
     directory = SweepDirectory(arguments.output)
@@ -144,6 +145,8 @@ def run(argv: list[str]) -> int:
     check_folder("--output", arguments.output)
     if missing := missing_for_reports():
         console.print(f"note, for when the sweep is done: {missing}")
+    for sentence in dict.fromkeys(filter(None, map(left_out_options, config.runs()))):
+        console.print(f"note: {sentence}")
     launcher = _launcher(arguments, config, len(config.runs()))
     code = sweep(
         config, directory, launcher, console, retries=arguments.retries,

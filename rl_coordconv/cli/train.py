@@ -152,7 +152,7 @@ def _run_directory(arguments: TrainArguments, argv: list[str], console: Console)
         keep_initial_policy,
     )
     from rl_coordconv.training.resolve import check_machine, resolve_run
-    from rl_coordconv.training.setup import check_trainable
+    from rl_coordconv.training.setup import check_trainable, left_out_options
     from rl_coordconv.training.trust import import_named_code
 
     if arguments.resume is not None:
@@ -186,6 +186,8 @@ def _run_directory(arguments: TrainArguments, argv: list[str], console: Console)
     check_folder("--logdir", arguments.logdir)
     if presentation is not None:
         _tell_environment(config, console)
+    if sentence := left_out_options(config):
+        console.print(f"note: {sentence}", soft_wrap=True, highlight=False, markup=False)
     directory = RunDirectory.create(config, arguments.logdir)
     if arguments.from_run is not None:
         keep_initial_policy(directory, arguments.from_run)

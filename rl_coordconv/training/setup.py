@@ -78,6 +78,18 @@ def _words(space: spaces.Space) -> str:
     return str(space)
 
 
+def left_out_options(config: RunConfig) -> str | None:
+    """Say which of its preset's options a run's extractor does not have; None if it has them."""
+    left_out = config.preset.options_left_out(config.network[0])
+    if not left_out:
+        return None
+    options = " and ".join(left_out)
+    return (
+        f"{config.extractor} has no option {options}, which {config.agent} gives to every extractor "
+        "that does: beside those it differs in that, too"
+    )
+
+
 def make_training_env(config: RunConfig, device: torch.device, threads: int) -> VecEnv:
     """Build a run's environments, see `rl_coordconv.envs.training.make_training_env`."""
     env = training.make_training_env(

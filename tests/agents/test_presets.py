@@ -239,6 +239,8 @@ def test_a_presets_options_are_for_the_extractors_that_have_them(tmp_path: Path)
     preset = load_agent_preset(changed(tmp_path, "ppo", extractor_kwargs=options))
     assert preset.extractor_options("coordconv", {}) == options
     assert preset.extractor_options("cnn", {}) == {"zero_mean": True, "features_dim": 64}
+    assert preset.options_left_out("cnn") == ["with_r"]
+    assert preset.options_left_out("coordconv") == []
     # What an arm says of itself counts.
     assert preset.extractor_options("coordconv", {"with_r": False}) == options | {"with_r": False}
     assert "extractor_kwargs" not in preset.sb3_kwargs()
