@@ -85,8 +85,8 @@ def left_out_options(config: RunConfig) -> str | None:
         return None
     options = " and ".join(left_out)
     return (
-        f"{config.extractor} has no option {options}, which {config.agent} gives to every extractor "
-        "that does: beside those it differs in that, too"
+        f"{config.extractor} has no option {options}, which {config.agent} gives to every "
+        "extractor that does: beside those it differs in that, too"
     )
 
 
